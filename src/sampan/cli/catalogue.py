@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command by name: which module holds it, and its one-line summary.
+
+`main` imports the one module that is asked for; help and completion of the names need none at all. A command
+with several names (``ps``, ``container ls``) is in one module; `alias` marks names that help does not list.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.cli.command import Command
+
+
+class Entry:
+    """Where a command is: ``module`` or ``module:NAME``, below `sampan.cli.commands`."""
+
+    __slots__ = ("alias", "place", "summary")
+
+    def __init__(self, place: str, summary: str, *, alias: bool = False) -> None:
+        self.place = place
+        self.summary = summary
+        self.alias = alias
+
+    def load(self) -> Command:
+        """Import the module and give its command."""
+        from importlib import import_module
+
+        module, _, name = self.place.partition(":")
+        command: Command = getattr(import_module(f"sampan.cli.commands.{module}"), name or "COMMAND")
+        return command
+
+
+# Commands of containers that exist at the top level and below `container` alike.
+_CONTAINER = {
+    "attach": Entry(
+        "attach", "Attach local standard input, output, and error streams to a running container"
+    ),
+    "commit": Entry("commit", "Create a new image from a container's changes"),
+    "cp": Entry("cp", "Copy files/folders between a container and the local filesystem"),
+    "create": Entry("create", "Create a new container"),
+    "diff": Entry("diff", "Inspect changes to files or directories on a container's filesystem"),
+    "exec": Entry("exec", "Execute a command in a running container"),
+    "export": Entry("export", "Export a container's filesystem as a tar archive"),
+    "kill": Entry("kill", "Kill one or more running containers"),
+    "logs": Entry("logs", "Fetch the logs of a container"),
+    "pause": Entry("pause", "Pause all processes within one or more containers"),
+    "port": Entry("port", "List port mappings or a specific mapping for the container"),
+    "rename": Entry("rename", "Rename a container"),
+    "restart": Entry("restart", "Restart one or more containers"),
+    "rm": Entry("rm", "Remove one or more containers"),
+    "run": Entry("run", "Create and run a new container from an image"),
+    "start": Entry("start", "Start one or more stopped containers"),
+    "stats": Entry("stats", "Display a live stream of container(s) resource usage statistics"),
+    "stop": Entry("stop", "Stop one or more running containers"),
+    "top": Entry("top", "Display the running processes of a container"),
+    "unpause": Entry("unpause", "Unpause all processes within one or more containers"),
+    "update": Entry("update", "Update configuration of one or more containers"),
+    "wait": Entry("wait", "Block until one or more containers stop, then print their exit codes"),
+}
+
+_IMAGE = {
+    "build": Entry("build", "Build an image from a Dockerfile"),
+    "history": Entry("history", "Show the history of an image"),
+    "import": Entry("import_", "Import the contents from a tarball to create a filesystem image"),
+    "load": Entry("load", "Load an image from a tar archive or STDIN"),
+    "save": Entry("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    "tag": Entry("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+}
+
+_PS = Entry("ps", "List containers")
+_PS_ALIAS = Entry("ps", "List containers", alias=True)
+_IMAGES = Entry("images", "List images")
+_RMI = Entry("rmi", "Remove one or more images")
+_EVENTS = Entry("events", "Get real time events from the server")
+_INFO = Entry("info", "Display system-wide information")
+
+COMMANDS: dict[str, Entry] = {
+    **_CONTAINER,
+    **_IMAGE,
+    "bootstrap": Entry("bootstrap", "Build a base image from the distribution's packages"),
+    "completion": Entry("completion", "Generate the autocompletion script for the specified shell"),
+    "events": _EVENTS,
+    "images": _IMAGES,
+    "info": _INFO,
+    "inspect": Entry("inspect", "Return low-level information on Docker objects"),
+    "ps": _PS,
+    "rmi": _RMI,
+    "version": Entry("version", "Show the Sampan version information"),
+    **{f"container {name}": entry for name, entry in _CONTAINER.items()},
+    "container inspect": Entry("inspect:CONTAINER", "Display detailed information on one or more containers"),
+    "container list": _PS_ALIAS,
+    "container ls": _PS,
+    "container prune": Entry("prune:CONTAINER", "Remove all stopped containers"),
+    "container ps": _PS_ALIAS,
+    "container remove": Entry("rm", "Remove one or more containers", alias=True),
+    **{f"image {name}": entry for name, entry in _IMAGE.items()},
+    "image inspect": Entry("inspect:IMAGE", "Display detailed information on one or more images"),
+    "image list": Entry("images", "List images", alias=True),
+    "image ls": _IMAGES,
+    "image prune": Entry("prune:IMAGE", "Remove unused images"),
+    "image remove": Entry("rmi", "Remove one or more images", alias=True),
+    "image rm": _RMI,
+    "builder build": _IMAGE["build"],
+    "builder prune": Entry("prune:BUILDER", "Remove build cache"),
+    "engine run": Entry("engine:RUN", "Run the engine in the foreground"),
+    "engine start": Entry("engine:START", "Start the engine in the background"),
+    "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),
+    "engine stop": Entry("engine:STOP", "Stop the engine; containers go on"),
+    "network connect": Entry("network:CONNECT", "Connect a container to a network"),
+    "network create": Entry("network_create", "Create a network"),
+    "network disconnect": Entry("network:DISCONNECT", "Disconnect a container from a network"),
+    "network inspect": Entry("inspect:NETWORK", "Display detailed information on one or more networks"),
+    "network list": Entry("network:LS", "List networks", alias=True),
+    "network ls": Entry("network:LS", "List networks"),
+    "network prune": Entry("prune:NETWORK", "Remove all unused networks"),
+    "network remove": Entry("network:RM", "Remove one or more networks", alias=True),
+    "network rm": Entry("network:RM", "Remove one or more networks"),
+    "system df": Entry("system_df", "Show disk usage"),
+    "system events": _EVENTS,
+    "system info": _INFO,
+    "system prune": Entry("system_prune", "Remove unused data"),
+    "volume create": Entry("volume:CREATE", "Create a volume"),
+    "volume inspect": Entry("inspect:VOLUME", "Display detailed information on one or more volumes"),
+    "volume list": Entry("volume:LS", "List volumes", alias=True),
+    "volume ls": Entry("volume:LS", "List volumes"),
+    "volume prune": Entry("prune:VOLUME", "Remove unused local volumes"),
+    "volume remove": Entry("volume:RM", "Remove one or more volumes", alias=True),
+    "volume rm": Entry("volume:RM", "Remove one or more volumes"),
+}
+
+GROUPS = {
+    "builder": "Manage builds",
+    "container": "Manage containers",
+    "engine": "Manage the engine",
+    "image": "Manage images",
+    "network": "Manage networks",
+    "system": "Manage Sampan",
+    "volume": "Manage volumes",
+}
+
+_COMMON = ("run", "exec", "ps", "build", "images", "version", "info")
+
+SECTIONS: dict[str, list[str]] = {
+    "Common Commands": list(_COMMON),
+    "Management Commands": list(GROUPS),
+    "Commands": sorted(name for name in COMMANDS if " " not in name and name not in _COMMON),
+}
+
+
+def nearest_command(word: str, group: str = "") -> str | None:
+    """The name that was probably meant by an unknown `word`."""
+    from difflib import get_close_matches
+
+    if group:
+        names = [name.partition(" ")[2] for name in COMMANDS if name.startswith(group + " ")]
+    else:
+        names = [name for name in COMMANDS if " " not in name] + list(GROUPS)
+    matches = get_close_matches(word, names, n=1)
+    return matches[0] if matches else None

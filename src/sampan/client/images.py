@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls below /images, and the build."""
+
+from __future__ import annotations
+
+from sampan.client.api import as_list
+from sampan.client.query import quote_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sampan.client.answer import Answer
+    from sampan.client.api import Engine
+    from sampan.client.jsontext import Json
+    from sampan.client.query import Parameter
+
+    Filters = Mapping[str, Sequence[str]]
+    Jsons = list[Json]  # inside the class below, `list` is its method
+
+_TAR = {"Content-Type": "application/x-tar"}
+
+
+def _of(name: str, rest: str = "") -> str:
+    return f"/images/{quote_path(name)}{rest}"
+
+
+class Images:
+    """An image is named by a reference, its id or the beginning of its id."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def list(self, *, every: bool = False, digests: bool = False, filters: Filters | None = None) -> Jsons:
+        """Images, newest first."""
+        return as_list(
+            self._engine.get("/images/json", {"all": every, "digests": digests, "filters": filters})
+        )
+
+    def inspect(self, name: str, *, platform: str = "") -> Json:
+        """Everything about one."""
+        found: Json = self._engine.get(_of(name, "/json"), {"platform": platform or None})
+        return found
+
+    def history(self, name: str) -> Jsons:
+        """How its layers came to be, newest first."""
+        return as_list(self._engine.get(_of(name, "/history")))
+
+    def tag(self, source: str, repository: str, tag: str) -> None:
+        """Give it one more name."""
+        self._engine.post(_of(source, "/tag"), {"repo": repository, "tag": tag or None})
+
+    def remove(self, name: str, *, force: bool = False, keep_parents: bool = False) -> Jsons:
+        """Take a name away, and the image with its last name: what was Untagged and Deleted."""
+        query = {"force": force, "noprune": keep_parents}
+        return as_list(self._engine.delete(_of(name), query))
+
+    def pull(self, repository: str, tag: str, *, platform: str = "", credentials: str = "") -> Answer:
+        """Fetch from a registry; progress as JSON lines."""
+        query = {"fromImage": repository, "tag": tag or None, "platform": platform or None}
+        fields = {"X-Registry-Auth": credentials} if credentials else {}
+        return self._engine.call("POST", "/images/create", query, fields=fields)
+
+    def import_tar(self, query: Mapping[str, Parameter], body: Iterable[bytes] | None) -> Answer:
+        """Make an image of a filesystem's tar archive; progress as JSON lines."""
+        return self._engine.call("POST", "/images/create", query, body=body, fields=_TAR)
+
+    def load(self, body: Iterable[bytes], *, quiet: bool, platform: str = "") -> Answer:
+        """Read images from an archive; progress as JSON lines."""
+        query = {"quiet": "1" if quiet else "0", "platform": platform or None}
+        return self._engine.call("POST", "/images/load", query, body=body, fields=_TAR)
+
+    def save(self, names: Sequence[str], *, platform: str = "") -> Answer:
+        """Images as one archive."""
+        return self._engine.call("GET", "/images/get", {"names": names, "platform": platform or None})
+
+    def build(
+        self,
+        query: Mapping[str, Parameter],
+        body: bytes | Iterable[bytes] | None,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Build from a context archive; progress as JSON lines."""
+        return self._engine.call("POST", "/build", query, body=body, fields={**_TAR, **(fields or {})})
+
+    def prune(self, *, filters: Filters | None = None) -> Json:
+        """Remove what no container uses."""
+        pruned: Json = self._engine.post("/images/prune", {"filters": filters})
+        return pruned
+
+    def prune_build_cache(self, *, every: bool = False, filters: Filters | None = None) -> Json:
+        """Remove what builds kept for the next one."""
+        pruned: Json = self._engine.post("/build/prune", {"all": every, "filters": filters})
+        return pruned
+
+    def commit(self, query: Mapping[str, Parameter], body: Json) -> Json:
+        """Make an image of a container."""
+        made: Json = self._engine.post("/commit", query, json=body)
+        return made
