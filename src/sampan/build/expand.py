@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Expand variables in a word, and split words, exactly as BuildKit's shell lexer does.
 
-Implements: the Dockerfile reference, "Environment replacement": ``$x ${x} ${x:-w} ${x:+w} ${x:?w}`` (without the
-colon too), ``${x#p} ${x##p} ${x%p} ${x%%p} ${x/p/r} ${x//p/r}``, quotes and the escape character.
+Implements: the Dockerfile reference, "Environment replacement": ``$x ${x} ${x:-w} ${x:+w} ${x:?w}`` (also
+without the colon), ``${x#p} ${x##p} ${x%p} ${x%%p} ${x/p/r} ${x//p/r}``, quotes and the escape character.
 Holds: no command substitution, no file globbing; what is unset expands to nothing.
 """
 

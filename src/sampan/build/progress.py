@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a build says while it runs, and its JSON form.
+
+Four kinds of events, each one JSON object a line; ``id`` names a vertex within one build and times are
+nanoseconds since the epoch:
+
+- ``{"type": "vertex", "id", "name", "started_ns", "completed_ns", "cached", "error", "marks", "result"}``: a
+  vertex began, or ended (``completed_ns`` is not null). ``marks`` are the instructions it stands for, each
+  ``{"number", "total", "text"}`` as the classic builder counts them; ``result`` is a short id, once it ended.
+- ``{"type": "log", "id", "stream", "data"}``: output of a step, 1 for stdout and 2 for stderr, base64.
+- ``{"type": "status", "id", "name", "current", "total", "completed"}``: progress of a transfer in bytes; total
+  0 when it is not known.
+- ``{"type": "warning", "text", "file", "line"}``.
+
+Plain slotted classes, so that whoever only reads events need not load what the builder loads.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    MarkFields: TypeAlias = "dict[str, int | str]"
+
+
+class VertexEvent:
+    """A vertex began or ended."""
+
+    __slots__ = ("cached", "completed_ns", "error", "id", "marks", "name", "result", "started_ns")
+
+    def __init__(
+        self,
+        vertex_id: str,
+        name: str,
+        *,
+        started_ns: int,
+        completed_ns: int | None = None,
+        cached: bool = False,
+        error: str | None = None,
+        marks: Sequence[MarkFields] = (),
+        result: str = "",
+    ) -> None:
+        self.id = vertex_id
+        self.name = name
+        self.started_ns = started_ns
+        self.completed_ns = completed_ns
+        self.cached = cached
+        self.error = error
+        self.marks = list(marks)
+        self.result = result
+
+    def to_json(self) -> dict[str, object]:
+        """The event as its JSON object."""
+        return {"type": "vertex", **{name: getattr(self, name) for name in self.__slots__}}
+
+
+class LogEvent:
+    """Bytes that a step wrote."""
+
+    __slots__ = ("data", "id", "stream")
+
+    def __init__(self, vertex_id: str, stream: int, data: bytes) -> None:
+        self.id = vertex_id
+        self.stream = stream
+        self.data = data
+
+    def to_json(self) -> dict[str, object]:
+        """The event as its JSON object."""
+        from binascii import b2a_base64
+
+        text = b2a_base64(self.data, newline=False).decode()
+        return {"type": "log", "id": self.id, "stream": self.stream, "data": text}
+
+
+class StatusEvent:
+    """How far a transfer inside a vertex is."""
+
+    __slots__ = ("completed", "current", "id", "name", "total")
+
+    def __init__(
+        self, vertex_id: str, name: str, *, current: int, total: int = 0, completed: bool = False
+    ) -> None:
+        self.id = vertex_id
+        self.name = name
+        self.current = current
+        self.total = total
+        self.completed = completed
+
+    def to_json(self) -> dict[str, object]:
+        """The event as its JSON object."""
+        return {"type": "status", **{name: getattr(self, name) for name in self.__slots__}}
+
+
+class WarningEvent:
+    """Something in the Dockerfile that will build, but probably not as meant."""
+
+    __slots__ = ("file", "line", "text")
+
+    def __init__(self, text: str, *, file: str, line: int) -> None:
+        self.text = text
+        self.file = file
+        self.line = line
+
+    def to_json(self) -> dict[str, object]:
+        """The event as its JSON object."""
+        return {"type": "warning", **{name: getattr(self, name) for name in self.__slots__}}
+
+
+if TYPE_CHECKING:
+    Progress: TypeAlias = "VertexEvent | LogEvent | StatusEvent | WarningEvent"
