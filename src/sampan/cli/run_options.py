@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flags of `run` and `create` as the body of the Engine API's ``POST /containers/create``.
+
+Implements: docker/cli cli/command/container/opts.go; the same flags give the same document, less what is
+empty in it, and the same conflicts are refused in the same words. Pure but for the files that flags name
+(environment, labels, seccomp profile). What an engine does not support is for the engine to say.
+"""
+
+from __future__ import annotations
+
+from sampan.cli.device_options import (
+    parse_device_rule,
+    parse_gpus,
+    parse_operations_device,
+    parse_rate_device,
+    parse_weight_device,
+    plan_devices,
+    plan_throttles,
+)
+from sampan.cli.env import read_environment, read_labels, to_map
+from sampan.cli.mounts import plan_mounts, plan_tmpfs, plan_volumes
+from sampan.cli.network_options import parse_ip, parse_link, parse_mac, plan_networks
+from sampan.cli.ports import plan_ports
+from sampan.cli.security_options import plan_security
+from sampan.cli.sizes import parse_cpus, parse_duration, parse_size, parse_swap, parse_ulimit, read_flag
+from sampan.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    from sampan.cli.options import Options
+
+    Fields: TypeAlias = dict[str, object]
+
+HOST_CA_ANNOTATION = "io.sampan.host-ca"
+
+_SYSCTLS = frozenset(
+    [
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
+    ]
+)
+_STREAMS = ("stdin", "stdout", "stderr")
+_HEALTH_TIMES = {
+    "health-interval": "Interval",
+    "health-timeout": "Timeout",
+    "health-start-period": "StartPeriod",
+    "health-start-interval": "StartInterval",
+}
+
+
+class ContainerRequest:
+    """What to send: the `document`, and the `name` and `platform` that go into the query."""
+
+    __slots__ = ("auto_remove", "document", "image", "name", "platform", "streams", "tty")
+
+    def __init__(self, options: Options, image: str, document: Fields, streams: frozenset[str]) -> None:
+        self.name = options.text("name")
+        self.platform = options.text("platform")
+        self.image = image
+        self.tty = options.switch("tty")
+        self.auto_remove = options.switch("rm")
+        self.streams = streams
+        self.document = document
+
+
+def plan_container(
+    options: Options, image: str, words: Sequence[str], environ: Mapping[str, str]
+) -> ContainerRequest:
+    """The request that creates this container."""
+    _check_conflicts(options)
+    streams = attached_streams(options)
+    exposed, bindings = plan_ports(options.several("publish"), options.several("expose"))
+    binds, anonymous = plan_volumes(options.several("volume"))
+    mode, endpoints = plan_networks(options)
+    document = _config(options, image, words, environ, streams)
+    document |= _present(ExposedPorts=exposed, Volumes=anonymous)
+    document["HostConfig"] = _host_config(options, mode) | _present(Binds=binds, PortBindings=bindings)
+    document["NetworkingConfig"] = {"EndpointsConfig": endpoints}
+    return ContainerRequest(options, image, document, streams)
+
+
+def attached_streams(options: Options) -> frozenset[str]:
+    """The streams to attach: those of ``-a``, else both outputs; ``-i`` adds stdin. None when detached."""
+    named = [read_flag("-a, --attach", word, _stream) for word in options.several("attach")]
+    if _is_detached(options):
+        return frozenset()
+    streams = set(named or ("stdout", "stderr"))
+    if options.switch("interactive"):
+        streams.add("stdin")
+    return frozenset(streams)
+
+
+def _stream(word: str) -> str:
+    if word.lower() not in _STREAMS:
+        raise InvalidArgument("valid streams are STDIN, STDOUT and STDERR")
+    return word.lower()
+
+
+def _is_detached(options: Options) -> bool:
+    return options.given("detach") and options.switch("detach")
+
+
+def _present(**fields: object) -> Fields:
+    """The fields that are not empty: an engine takes an absent one for its zero value."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _check_conflicts(options: Options) -> None:
+    policy = options.text("restart").partition(":")[0]
+    if options.switch("rm") and policy not in ("", "no"):
+        raise InvalidArgument("conflicting options: cannot specify both --restart and --rm")
+    if options.text("mac-address"):
+        parse_mac(options.text("mac-address"))
+    swappiness = options.number("memory-swappiness")
+    if swappiness != -1 and not 0 <= swappiness <= 100:
+        raise InvalidArgument(f"invalid value: {swappiness}. Valid memory swappiness range is 0-100")
+    for flag, what in (("pid", "PID"), ("ipc", "IPC")):
+        if options.text(flag).startswith("container:") and not options.text(flag).partition(":")[2]:
+            raise InvalidArgument(f"--{flag}: invalid {what} mode")
+    for flag, modes, what in (
+        ("uts", ("", "host"), "UTS"),
+        ("userns", ("", "host"), "USER"),
+        ("cgroupns", ("", "host", "private"), "CGROUP"),
+    ):
+        if options.text(flag) not in modes:
+            raise InvalidArgument(f"--{flag}: invalid {what} mode")
+    if options.text("pid") not in ("", "host") and not options.text("pid").startswith("container:"):
+        raise InvalidArgument("--pid: invalid PID mode")
+
+
+# Config: what would be kept in an image
+
+
+def _config(
+    options: Options, image: str, words: Sequence[str], environ: Mapping[str, str], streams: frozenset[str]
+) -> Fields:
+    interactive = options.switch("interactive")
+    config: Fields = {"Image": image} | _present(
+        Hostname=options.text("hostname"),
+        Domainname=options.text("domainname"),
+        User=options.text("user"),
+        AttachStdin="stdin" in streams,
+        AttachStdout="stdout" in streams,
+        AttachStderr="stderr" in streams,
+        Tty=options.switch("tty"),
+        OpenStdin=interactive,
+        StdinOnce=interactive and "stdin" in streams,
+        Env=read_environment(options.several("env-file"), options.several("env"), environ),
+        Cmd=list(words),
+        Healthcheck=_healthcheck(options),
+        WorkingDir=options.text("workdir"),
+        Labels=read_labels(options.several("label-file"), options.several("label")),
+        StopSignal=options.text("stop-signal"),
+    )
+    if options.given("entrypoint"):
+        # An empty one resets the image's entry point.
+        config["Entrypoint"] = [options.text("entrypoint")]
+    if options.given("stop-timeout"):
+        config["StopTimeout"] = options.number("stop-timeout")
+    return config
+
+
+def _healthcheck(options: Options) -> Fields:
+    command, retries = options.text("health-cmd"), options.number("health-retries")
+    times = {
+        key: read_flag(f"--{flag}", options.text(flag), parse_duration)
+        for flag, key in _HEALTH_TIMES.items()
+        if options.text(flag)
+    }
+    if options.switch("no-healthcheck"):
+        if command or retries or any(times.values()):
+            raise InvalidArgument("--no-healthcheck conflicts with --health-* options")
+        return {"Test": ["NONE"]}
+    for flag, key in _HEALTH_TIMES.items():
+        if times.get(key, 0) < 0:
+            raise InvalidArgument(f"--{flag} cannot be negative")
+    if retries < 0:
+        raise InvalidArgument("--health-retries cannot be negative")
+    return _present(Test=["CMD-SHELL", command] if command else [], Retries=retries, **times)
+
+
+# HostConfig: what belongs to this machine
+
+
+def _host_config(options: Options, network_mode: str) -> Fields:
+    added, dropped = plan_capabilities(options.several("cap-add"), options.several("cap-drop"))
+    security, unmasked = plan_security(options.several("security-opt"))
+    host: Fields = {"NetworkMode": network_mode} | _present(
+        ContainerIDFile=options.text("cidfile"),
+        LogConfig=_log_config(options),
+        RestartPolicy=parse_restart(options.text("restart")),
+        AutoRemove=options.switch("rm"),
+        VolumeDriver=options.text("volume-driver"),
+        VolumesFrom=options.several("volumes-from"),
+        Mounts=plan_mounts(options.several("mount")),
+        Tmpfs=plan_tmpfs(options.several("tmpfs")),
+        Annotations=_annotations(options),
+        CapAdd=added,
+        CapDrop=dropped,
+        CgroupnsMode=options.text("cgroupns"),
+        Dns=[read_flag("--dns", word, parse_dns) for word in options.several("dns")],
+        DnsOptions=options.several("dns-option"),
+        DnsSearch=[read_flag("--dns-search", word, parse_search) for word in options.several("dns-search")],
+        ExtraHosts=[read_flag("--add-host", word, parse_extra_host) for word in options.several("add-host")],
+        GroupAdd=options.several("group-add"),
+        IpcMode=options.text("ipc"),
+        Links=[read_flag("--link", word, parse_link) and word for word in options.several("link")],
+        OomScoreAdj=options.number("oom-score-adj"),
+        PidMode=options.text("pid"),
+        Privileged=options.switch("privileged"),
+        PublishAllPorts=options.switch("publish-all"),
+        ReadonlyRootfs=options.switch("read-only"),
+        SecurityOpt=security,
+        StorageOpt=_storage_options(options),
+        UTSMode=options.text("uts"),
+        UsernsMode=options.text("userns"),
+        ShmSize=_size(options, "shm-size"),
+        Sysctls=_sysctls(options),
+        Runtime=options.text("runtime"),
+        Isolation=options.text("isolation"),
+    )
+    if unmasked:
+        host |= {"MaskedPaths": [], "ReadonlyPaths": []}
+    if options.given("init"):
+        host["Init"] = options.switch("init")
+    return host | _resources(options)
+
+
+def _resources(options: Options) -> Fields:
+    devices, requests = plan_devices(options.several("device"))
+    if options.text("gpus"):
+        requests.append(read_flag("--gpus", options.text("gpus"), parse_gpus))
+    resources = _present(
+        CpuShares=options.number("cpu-shares"),
+        Memory=_size(options, "memory", short="m"),
+        NanoCpus=read_flag("--cpus", options.text("cpus"), parse_cpus) if options.text("cpus") else 0,
+        CgroupParent=options.text("cgroup-parent"),
+        BlkioWeight=options.number("blkio-weight"),
+        BlkioWeightDevice=plan_throttles(
+            "--blkio-weight-device", options.several("blkio-weight-device"), parse_weight_device
+        ),
+        CpuPeriod=options.number("cpu-period"),
+        CpuQuota=options.number("cpu-quota"),
+        CpuRealtimePeriod=options.number("cpu-rt-period"),
+        CpuRealtimeRuntime=options.number("cpu-rt-runtime"),
+        CpusetCpus=options.text("cpuset-cpus"),
+        CpusetMems=options.text("cpuset-mems"),
+        Devices=devices,
+        DeviceCgroupRules=[
+            read_flag("--device-cgroup-rule", word, parse_device_rule)
+            for word in options.several("device-cgroup-rule")
+        ],
+        DeviceRequests=requests,
+        MemoryReservation=_size(options, "memory-reservation"),
+        MemorySwap=_swap(options),
+        OomKillDisable=options.switch("oom-kill-disable"),
+        Ulimits=_ulimits(options),
+        **_throttles(options),
+    )
+    if options.number("memory-swappiness") != -1:
+        resources["MemorySwappiness"] = options.number("memory-swappiness")
+    if options.given("pids-limit"):
+        resources["PidsLimit"] = options.number("pids-limit")
+    return resources
+
+
+def _size(options: Options, flag: str, *, short: str = "") -> int:
+    label = f"-{short}, --{flag}" if short else f"--{flag}"
+    word = options.text(flag)
+    return read_flag(label, word, parse_size) if options.given(flag) else 0
+
+
+def _swap(options: Options) -> int:
+    word = options.text("memory-swap")
+    return read_flag("--memory-swap", word, parse_swap) if options.given("memory-swap") else 0
+
+
+def _throttles(options: Options) -> Fields:
+    fields: Fields = {}
+    for way, name in (("read", "Read"), ("write", "Write")):
+        for unit, key, parse in (
+            ("bps", "Bps", parse_rate_device),
+            ("iops", "IOps", parse_operations_device),
+        ):
+            flag = f"device-{way}-{unit}"
+            fields[f"BlkioDevice{name}{key}"] = plan_throttles(f"--{flag}", options.several(flag), parse)
+    return fields
+
+
+def _ulimits(options: Options) -> list[Fields]:
+    limits = [read_flag("--ulimit", word, parse_ulimit) for word in options.several("ulimit")]
+    by_name = {str(limit["Name"]): limit for limit in limits}
+    return [by_name[name] for name in sorted(by_name)]
+
+
+def parse_restart(text: str) -> Fields:
+    """``no``, ``always``, ``unless-stopped`` or ``on-failure:3``."""
+    name, colon, count = text.partition(":")
+    if colon and not name:
+        raise InvalidArgument("invalid restart policy format: no policy provided before colon")
+    if not name:
+        return {}
+    try:
+        return {"Name": name, "MaximumRetryCount": int(count) if count else 0}
+    except ValueError:
+        raise InvalidArgument(
+            "invalid restart policy format: maximum retry count must be an integer"
+        ) from None
+
+
+def _log_config(options: Options) -> Fields:
+    driver, words = options.text("log-driver"), options.several("log-opt")
+    if driver == "none" and words:
+        raise InvalidArgument(f"invalid logging opts for driver {driver}")
+    return _present(Type=driver, Config=to_map(words))
+
+
+def _storage_options(options: Options) -> dict[str, str]:
+    for word in options.several("storage-opt"):
+        if "=" not in word:
+            raise InvalidArgument("invalid storage option")
+    return to_map(options.several("storage-opt"))
+
+
+def _sysctls(options: Options) -> dict[str, str]:
+    return to_map(read_flag("--sysctl", word, parse_sysctl) for word in options.several("sysctl"))
+
+
+def parse_sysctl(word: str) -> str:
+    """``name=value`` of a parameter that belongs to a namespace."""
+    name, equals, _ = word.partition("=")
+    if equals and (name in _SYSCTLS or name.startswith(("net.", "fs.mqueue."))):
+        return word
+    raise InvalidArgument(f"sysctl '{word}' is not allowed")
+
+
+def parse_dns(word: str) -> str:
+    """A name server's address."""
+    try:
+        return parse_ip(word)
+    except InvalidArgument:
+        raise InvalidArgument(f"IP address is not correctly formatted: {word}") from None
+
+
+def plan_capabilities(add: Sequence[str], drop: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Both lists with full names, sorted; ALL swallows the others."""
+    added, dropped = ({_capability(word) for word in words} for words in (add, drop))
+    added = {"ALL"} if "ALL" in added else added
+    dropped = {"ALL"} if "ALL" in dropped else dropped
+    return sorted(added), sorted(dropped)
+
+
+def _capability(word: str) -> str:
+    name = word.strip().upper()
+    return name if name in ("ALL", "RESET") or name.startswith("CAP_") else "CAP_" + name
+
+
+def _annotations(options: Options) -> dict[str, str]:
+    annotations = to_map(options.several("annotation"))
+    return annotations | {HOST_CA_ANNOTATION: "true"} if options.switch("host-ca") else annotations
+
+
+def parse_extra_host(word: str) -> str:
+    """``name:address`` or ``name=address``; the address may be ``host-gateway``."""
+    separator = "=" if "=" in word else ":"
+    name, found, address = word.partition(separator)
+    if not found or not name:
+        raise InvalidArgument(f'bad format for add-host: "{word}"')
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    if address != "host-gateway":
+        try:
+            parse_ip(address)
+        except InvalidArgument:
+            raise InvalidArgument(f'invalid IP address in add-host: "{address}"') from None
+    return f"{name}:{address}"
+
+
+def parse_search(word: str) -> str:
+    """A search domain; ``.`` means none."""
+    domain = word.strip() if word.strip() == "." else word.strip().removesuffix(".")
+    labels = domain.split(".")
+    for label in labels if domain != "." else ():
+        if not label or len(label) > 63 or not label.replace("-", "").replace("_", "").isalnum():
+            raise InvalidArgument(f"{word} is not a valid domain")
+    return domain
