@@ -4,13 +4,15 @@
 Four kinds of events, each one JSON object a line; ``id`` names a vertex within one build and times are
 nanoseconds since the epoch:
 
-- ``{"type": "vertex", "id", "name", "started_ns", "completed_ns", "cached", "error", "marks", "result"}``: a
-  vertex began, or ended (``completed_ns`` is not null). ``marks`` are the instructions it stands for, each
-  ``{"number", "total", "text"}`` as the classic builder counts them; ``result`` is a short id, once it ended.
-- ``{"type": "log", "id", "stream", "data"}``: output of a step, 1 for stdout and 2 for stderr, base64.
-- ``{"type": "status", "id", "name", "current", "total", "completed"}``: progress of a transfer in bytes; total
-  0 when it is not known.
-- ``{"type": "warning", "text", "file", "line"}``.
+- ``{"type": "vertex", "id", "name", "started_ns", "completed_ns", "cached", "error", "marks", "result"}``
+  A vertex began, or ended (``completed_ns`` is not null). ``marks`` are the instructions it stands for,
+  each ``{"number", "total", "text"}`` as the classic builder counts them; ``result`` is a short id, when it
+  ended.
+- ``{"type": "log", "id", "stream", "data"}``
+  Output of a step in base64; stream 1 is stdout and 2 stderr.
+- ``{"type": "status", "id", "name", "current", "total", "completed"}``
+  How many bytes of a transfer are done; total 0 when it is not known.
+- ``{"type": "warning", "text", "file", "line"}``
 
 Plain slotted classes, so that whoever only reads events need not load what the builder loads.
 """
