@@ -64,3 +64,11 @@ class Cancelled(SampanError):
 
 class Internal(SampanError):
     """A step of ours failed for a reason of the system, named in the message (HTTP 500)."""
+
+
+class DiskFull(Internal):
+    """The disk has no room for what should be written; nothing half-written has a name."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"write {path}: no space left on device", hint="free some space below the data root")
+        self.path = path

@@ -23,10 +23,6 @@ _BUSY_TIMEOUT_S = 10.0
 _PAGE_CACHE_KIB = 4096
 
 
-class DatabaseFull(Internal):
-    """The disk below the data root is full; nothing of the transaction was kept."""
-
-
 class Database:
     """The open state.db. Any thread may use it; a transaction belongs to the thread that began it."""
 
@@ -140,7 +136,7 @@ def _translate(error: sqlite3.Error, path: str) -> SampanError:
     """The kind of failure behind an SQLite error."""
     match getattr(error, "sqlite_errorname", "").split("_")[:2]:
         case ["SQLITE", "FULL"]:
-            return DatabaseFull(
+            return DiskFull(path)
                 f"{path}: no space left on device", hint="free some space below the data root"
             )
         case ["SQLITE", "BUSY" | "LOCKED"]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
+from sampan.linux.tree import remove_tree
 from sampan.snapshot.model import Mount
 from sampan.snapshot.replicate import replicate_tree
-from sampan.snapshot.tree import remove_tree
 
 
 class Driver(Protocol):

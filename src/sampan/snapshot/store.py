@@ -18,10 +18,11 @@ import time
 from secrets import token_hex
 
 from sampan.linux.filesystem import syncfs
+from sampan.linux.tree import remove_tree
 from sampan.snapshot.driver import Driver, OverlayDriver
 from sampan.snapshot.model import Kind, Mount, Snapshot
 from sampan.snapshot.rows import Database, SnapshotRows
-from sampan.snapshot.tree import measure_tree, remove_tree
+from sampan.snapshot.tree import measure_tree
 
 _NEW = ".new-"
 _GONE = ".gone-"
