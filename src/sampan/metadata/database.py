@@ -137,8 +137,6 @@ def _translate(error: sqlite3.Error, path: str) -> SampanError:
     match getattr(error, "sqlite_errorname", "").split("_")[:2]:
         case ["SQLITE", "FULL"]:
             return DiskFull(path)
-                f"{path}: no space left on device", hint="free some space below the data root"
-            )
         case ["SQLITE", "BUSY" | "LOCKED"]:
             return Unavailable(f"{path}: another process keeps the database locked")
         case ["SQLITE", "CORRUPT" | "NOTADB"]:
