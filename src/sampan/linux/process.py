@@ -14,6 +14,8 @@ import select
 import signal
 import sys
 
+from sampan.linux.mount import create_mount
+from sampan.linux.resolve import RESOLVE_BENEATH, RESOLVE_NO_XDEV, openat2
 from sampan.linux.syscall import SyscallError, call, check, libc, per_machine
 
 PR_SET_PDEATHSIG = 1
@@ -203,3 +205,17 @@ def reexec_from_sealed_memfd(arguments: list[str], environment: dict[str, str]) 
         return
     memory = copy_to_sealed_memfd("/proc/self/exe")
     os.execve(memory, [sys.executable, *arguments], environment)  # noqa: S606
+
+
+def write_own_attribute(name: str, text: str) -> None:
+    """Write /proc/thread-self/attr/NAME of a procfs that nobody else can see."""
+    tree = create_mount("proc")
+    try:
+        path = f"thread-self/attr/{name}"
+        fd = openat2(tree, path, os.O_WRONLY, resolve=RESOLVE_BENEATH | RESOLVE_NO_XDEV)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+    finally:
+        os.close(tree)

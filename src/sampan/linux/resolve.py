@@ -164,3 +164,13 @@ def _make_link_target(root_fd: int, path: str) -> int:
     except SyscallError as error:
         raise failure("create", path, number=error.errno) from error
     return open_in_root(root_fd, path)
+
+
+def filesystem_type(fd: int) -> int:
+    """Return the magic number of the file system that a descriptor is on (statfs(2))."""
+    buffer = (ctypes.c_long * 32)()  # larger than struct statfs, whose first member is f_type
+    check(libc.fstatfs(ctypes.c_int(fd), ctypes.byref(buffer)), "fstatfs")
+    return buffer[0]
+
+
+PROC_SUPER_MAGIC = 0x9FA0
