@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from sampan.errors import DataCorrupt, Internal, SampanError, Unavailable, Unsupported
+from sampan.errors import DataCorrupt, DiskFull, Internal, SampanError, Unavailable, Unsupported
 from sampan.metadata.schema import MIGRATIONS
 
 _BUSY_TIMEOUT_S = 10.0
