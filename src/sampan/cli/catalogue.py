@@ -64,6 +64,7 @@ _IMAGE = {
     "history": Entry("history", "Show the history of an image"),
     "import": Entry("import_", "Import the contents from a tarball to create a filesystem image"),
     "load": Entry("load", "Load an image from a tar archive or STDIN"),
+    "pull": Entry("pull", "Download an image from a registry"),
     "save": Entry("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     "tag": Entry("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
 }

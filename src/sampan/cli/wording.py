@@ -5,7 +5,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _SHORT_ID = 12
 
@@ -50,3 +50,14 @@ _ESCAPES = {
     '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f",
     "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
 }  # fmt: skip
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """``repository:tag`` in two; a colon before a slash is a registry's port."""
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "")
+
+
+def split_pairs(words: Iterable[str]) -> dict[str, str]:
+    """``key=value`` words as a map; a key alone has the empty value."""
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
