@@ -2,7 +2,8 @@
 """The instructions of nf_tables rules, and matches made of them.
 
 Implements: include/uapi/linux/netfilter/nf_tables.h, the expressions a container firewall needs. Bytes and
-registers are laid out as the nft command does, so that ``nft list ruleset`` shows a rule as one would write it.
+registers are laid out as the nft command does, so that ``nft list ruleset`` shows a rule as one would write
+it.
 An instruction is the bytes of an NFTA_LIST_ELEM; a match is a list of them; a rule is matches and a verdict.
 Not here: tables, chains and sets (nftables), what is let through (network.firewall).
 """

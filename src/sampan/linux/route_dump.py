@@ -16,7 +16,7 @@ from sampan.linux.netlink import NetlinkError, NetlinkSocket, decode_attributes,
 
 
 class Link:
-    """A network device: `kind` is "bridge", "veth" … or "" of hardware, `master` the index of its bridge or 0."""
+    """A network device: `kind` is "bridge", "veth" … or "" of hardware, `master` its bridge's index or 0."""
 
     __slots__ = ("flags", "index", "kind", "mac", "master", "mtu", "name")
 
@@ -54,7 +54,7 @@ class Address:
 
 
 class Route:
-    """A route of the main table to `destination`/`prefix_length` out of the link `index` (0: none, or several)."""
+    """A route of the main table: to `destination`/`prefix_length` by the link `index` (0: none or several)."""
 
     __slots__ = ("destination", "gateway", "index", "prefix_length")
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container's place in its networks: planned by the engine, made by the shim.
+
+The plan is a JSON object, because it crosses from one process to the other:
+
+    {"namespace": "new" | "host",
+     "interfaces": [{"bridge", "host_interface", "host_mac", "name", "mac",
+                     "address", "prefix_length", "gateway", "mtu"}, …],
+     "sysctls": {"net.ipv4.…": "…"}}
+
+`apply_endpoint` runs in the shim once it is in its new network namespace, and speaks to the host's through a
+socket that was opened before. A veth pair dies with the container's namespace; nothing has to be taken down.
+Loaded by the launcher: nothing large may be imported.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from sampan.errors import NotFound
+from sampan.linux import rtnetlink as rt
+from sampan.linux.netlink import NetlinkError, NetlinkSocket, Request
+from sampan.linux.route_dump import find_link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+DEFAULT_SYSCTLS = {
+    # Docker's: the private stack has no other users to guard low ports and pings from
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": "0 2147483647",
+}
+
+
+def plan_interface(
+    *,
+    bridge: str,
+    host_interface: str,
+    name: str,
+    mac: str,
+    address: str,
+    prefix_length: int,
+    gateway: str | None,
+    mtu: int,
+) -> dict[str, Any]:
+    """Plan one interface; without `gateway` it has no default route (a container has only one)."""
+    return {
+        "bridge": bridge,
+        "host_interface": host_interface,
+        "host_mac": host_mac(mac),
+        "name": name,
+        "mac": mac,
+        "address": address,
+        "prefix_length": prefix_length,
+        "gateway": gateway,
+        "mtu": mtu,
+    }
+
+
+def plan_endpoint(
+    interfaces: Sequence[Mapping[str, Any]] = (), *, sysctls: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Plan a network namespace of the container's own: with no interfaces it is ``--network none``.
+
+    `sysctls` are the user's ``net.…`` settings; they belong to the namespace, so they are written with it.
+    """
+    return {
+        "namespace": "new",
+        "interfaces": [dict(interface) for interface in interfaces],
+        "sysctls": {**DEFAULT_SYSCTLS, **(sysctls or {})},
+    }
+
+
+def plan_host_endpoint() -> dict[str, Any]:
+    """Plan to stay in the host's network namespace: ``--network host``."""
+    return {"namespace": "host", "interfaces": [], "sysctls": {}}
+
+
+def needs_namespace(plan: Mapping[str, Any]) -> bool:
+    """Tell whether the shim has to unshare its network before `apply_endpoint`."""
+    return bool(plan["namespace"] == "new")
+
+
+def apply_endpoint(plan: Mapping[str, Any], host: NetlinkSocket) -> None:
+    """Set up this process' network namespace; `host` is a route socket that was opened in the host's."""
+    if not needs_namespace(plan):
+        return
+    for name, value in plan["sysctls"].items():
+        write_sysctl(name, value)
+    with rt.open_route_socket() as own:
+        requests = [rt.set_up(rt.LOOPBACK_INDEX)]
+        for interface in plan["interfaces"]:
+            requests += _create(interface, host)
+        own.exchange(requests)
+
+
+def remove_endpoint(host: NetlinkSocket, host_interface: str) -> None:
+    """Take a container out of a network while it lives; a veth that is gone already is no error."""
+    try:
+        host.exchange([rt.delete_link(host_interface)])
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def write_sysctl(name: str, value: str) -> None:
+    """Write a ``net.…`` setting of this process' network namespace."""
+    fd = os.open("/proc/sys/" + name.replace(".", "/"), os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def host_mac(mac: str) -> str:
+    """Return the MAC of the host's end for that of the container's end.
+
+    It is given, not left to chance, so that udev does not change it a moment later.
+    """
+    return "0e:42:" + mac[6:]
+
+
+def _create(interface: Mapping[str, Any], host: NetlinkSocket) -> list[Request]:
+    """Create the veth pair; return what is left to do on this side."""
+    bridge = find_link(host, interface["bridge"])
+    if bridge is None:
+        raise NotFound(
+            f"bridge {interface['bridge']}: no such interface", hint="restart the engine to restore it"
+        )
+    host_interface = interface["host_interface"]
+    namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        peer = rt.VethPeer(interface["name"], namespace, interface["mac"])
+        veth = rt.new_veth(
+            host_interface, master=bridge.index, mac=interface["host_mac"], mtu=interface["mtu"], peer=peer
+        )
+        host.exchange(
+            [
+                veth,
+                rt.set_no_link_local(host_interface),
+                rt.set_hairpin(host_interface),
+                rt.set_up(host_interface),
+            ]
+        )
+    finally:
+        os.close(namespace)
+    return _configure(interface)
+
+
+def _configure(interface: Mapping[str, Any]) -> list[Request]:
+    index = socket.if_nametoindex(interface["name"])
+    requests = [
+        rt.set_no_link_local(index),
+        rt.set_up(index),
+        rt.add_address(index, interface["address"], interface["prefix_length"]),
+    ]
+    if interface["gateway"]:
+        requests.append(rt.add_default_route(index, interface["gateway"]))
+    return requests
