@@ -57,7 +57,10 @@ def _tagged(image: str) -> str:
 def _pull(context: Context, request: ContainerRequest, quiet: bool) -> None:
     from sampan.cli.pulling import pull_image
 
-    pull_image(context, request.image, platform=request.platform, quiet=quiet, to_stderr=True)
+    try:
+        pull_image(context, request.image, platform=request.platform, quiet=quiet, to_stderr=True)
+    except Exit as end:
+        raise Exit(125, end.message, hint=end.hint) from end
 
 
 class IdFile:

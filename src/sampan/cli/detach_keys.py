@@ -15,7 +15,7 @@ _CONTROL = {"@": 0, "[": 27, "\\": 28, "]": 29, "^": 30, "_": 31}
 
 
 def parse_keys(text: str) -> bytes:
-    """The bytes of a comma-separated list of keys: a letter, or ``ctrl-`` and one of ``a`` to ``z`` and ``@[]^_``."""
+    """The bytes of a comma-separated list of keys: ``ctrl-a`` to ``ctrl-z``, ``ctrl-@[]^_``, a letter."""
     return bytes(_parse_key(key, text) for key in text.split(","))
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sampan.errors import Internal
+from sampan.cli.messages import raise_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def pull_image(
 def iter_progress(answer: Answer) -> Iterator[str]:
     """One line a step; transfers, which a terminal would show as bars, are left out."""
     for message in answer.iter_json():
-        problem = (message.get("errorDetail") or {}).get("message") or message.get("error")
-        if problem:
-            raise Internal(str(problem))
+        raise_error(message)
         status = message.get("status", "")
         if not status or status in _TRANSFERS:
             continue

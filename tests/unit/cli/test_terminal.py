@@ -125,9 +125,7 @@ def test_frames_are_put_together_however_they_are_cut(
 class Ends:
     """A session between pipes: what the user types, what they see, and the engine's end."""
 
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, *, keys: bytes = b"", multiplexed: bool = True
-    ) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, *, keys: bytes = b"", multiplexed: bool = True) -> None:
         self.engine, ours = socket.socketpair()
         self.engine.settimeout(10)
         self.stdin, self.typing = os.pipe()
