@@ -95,7 +95,7 @@ def generation(path: str, age: int) -> str:
 
 
 def whole_size(fd: int) -> int:
-    """Return where the last complete frame ends: at once in a sound file, by reading headers in a torn one."""
+    """Return where the last complete frame ends: found at once unless the file is torn."""
     size = os.fstat(fd).st_size
     if size <= len(MAGIC):
         return size if os.pread(fd, len(MAGIC), 0) == MAGIC else 0

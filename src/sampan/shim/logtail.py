@@ -43,7 +43,7 @@ def locate_tail(files: Sequence[int], lines: int) -> tuple[Position, dict[int, P
 
 
 class _Search:
-    """What has been counted so far, going backwards; `_open` are streams whose first line's start is sought."""
+    """What has been counted so far, going backwards; the first line of a stream in `_open` began earlier."""
 
     __slots__ = ("_open", "_remaining", "starts")
 

@@ -71,7 +71,7 @@ def send_message(sock: socket.socket, message: Message, fds: Sequence[int] = ())
 
 
 def receive_packet(sock: socket.socket) -> tuple[bytes, list[int]]:
-    """Receive what `decode_packet` decodes, with descriptors that are now the caller's; (b"", []) is the end."""
+    """Receive what `decode_packet` decodes, and descriptors that become the caller's; empty is the end."""
     return recv_fds(sock, PACKET_LIMIT, MAX_FDS)
 
 

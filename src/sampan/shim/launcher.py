@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launcher: a small process with everything loaded that a container needs, forking a shim per order.
+
+It runs from a sealed copy of the interpreter, so that what enters a container never has a writable file of
+the host behind /proc/PID/exe (CVE-2019-5736). It has one thread, no event loop, and does not even read its
+orders: the shim does, in its own memory. What the shim reports goes straight to the engine, over the first
+descriptor of the order; if no shim can be made, that descriptor's closing says so.
+
+The engine's end of the socket closing is the launcher's end, too. Shims go on.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+SOCKET_FD = 3
+"""Where the launcher finds its end of the socket."""
+
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1].split(':'); from sampan.shim.launcher import main; main()"
+
+
+class Launcher:
+    """A running launcher, seen from the engine."""
+
+    __slots__ = ("pid", "sock")
+
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        self.pid = pid
+        self.sock = sock
+
+    @classmethod
+    def start(cls, log_path: str = "/dev/null") -> Launcher:
+        """Start one; what it or a shim prints before it dies is appended to `log_path`.
+
+        posix_spawn shares nothing with this process but the descriptors named here, so it may be called with
+        threads and an event loop running.
+        """
+        from sampan.linux.process import copy_to_sealed_memfd
+        from sampan.linux.socket import seqpacket_pair
+
+        ours, theirs = seqpacket_pair()
+        executable = copy_to_sealed_memfd("/proc/self/exe")
+        try:
+            pid = os.posix_spawn(
+                f"/proc/self/fd/{executable}",
+                # Python finds its prefix and its virtual environment from argv[0]
+                [sys.executable, "-IS", "-c", _PROGRAM, ":".join(map(os.path.abspath, sys.path))],
+                {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
+                file_actions=_redirections(theirs.fileno(), log_path),
+                setsigmask=(),
+                setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD),
+            )
+        finally:
+            os.close(executable)
+            theirs.close()
+        return cls(pid, ours)
+
+    def close(self) -> None:
+        """Let it end, and wait for that."""
+        self.sock.close()
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:  # ended and collected before
+            return
+
+
+def _redirections(sock_fd: int, log_path: str) -> list[tuple[int, ...] | tuple[int, int, str, int, int]]:
+    null, log = os.O_RDWR, os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    return [
+        (os.POSIX_SPAWN_DUP2, sock_fd, SOCKET_FD),  # first: the descriptors 0 to 2 are ours until now
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", null, 0),
+        (os.POSIX_SPAWN_DUP2, 0, 1),
+        (os.POSIX_SPAWN_OPEN, 2, log_path, log, 0o600),
+    ]
+
+
+def main() -> None:
+    """Serve orders until the engine has gone."""
+    import socket
+
+    from sampan.linux.process import close_range, set_name
+    from sampan.shim.protocol import receive_packet
+
+    close_range(SOCKET_FD + 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on an engine in the foreground
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel collects shims that end before us
+    os.set_inheritable(SOCKET_FD, False)
+    os.chdir("/")
+    os.umask(0o022)
+    set_name("sampan-launcher")
+    _load_everything()
+    orders = socket.socket(fileno=SOCKET_FD)
+    while True:
+        packet, fds = receive_packet(orders)
+        if not packet:
+            return
+        if _fork():
+            orders.close()
+            _become_shim(packet, fds)
+        for fd in fds:
+            os.close(fd)
+
+
+def _load_everything() -> None:
+    """Import what a shim may need: it shares these pages with all others as long as it writes none.
+
+    Objects alive now are taken from the collector's sight: its marks would be written into every page.
+    """
+    import encodings.latin_1  # noqa: F401 - loaded by name at the first use, which must not be later
+
+    from sampan.shim.native import remember_hierarchies
+
+    remember_hierarchies()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+def _fork() -> bool:
+    """Fork; true in the child. Where there is no room for one, the order is dropped: the engine sees it."""
+    try:
+        return os.fork() == 0
+    except OSError as error:
+        sys.stderr.write(f"launcher: fork: {error}\n")
+        return False
+
+
+def _become_shim(packet: bytes, fds: list[int]) -> None:
+    """Be the shim until the container has ended; never return into the launcher's loop."""
+    status = 1
+    try:
+        from sampan.shim.shim import run_shim
+
+        run_shim(packet, fds)
+        status = 0
+    except BaseException:  # noqa: BLE001 - the last resort before the process ends: say why
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
