@@ -54,7 +54,7 @@ class Address:
 
 
 class Route:
-    """A route of the main table: to `destination`/`prefix_length` by the link `index` (0: none or several)."""
+    """A route of the main table: to `destination`/`prefix_length` by the link `index`, if it is one."""
 
     __slots__ = ("destination", "gateway", "index", "prefix_length")
 
