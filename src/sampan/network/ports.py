@@ -78,39 +78,38 @@ class ReservedPorts:
         self.sockets.clear()
 
 
-class PortBook:
-    """Who has which ports of this host. Ephemeral ones are given out in turn, as Docker does."""
+class PortReserver:
+    """Takes ports of this network namespace. Ephemeral ports are given out in turn, as Docker does."""
 
-    __slots__ = ("_ephemeral", "_next", "_owned")
+    __slots__ = ("_ephemeral", "_next")
 
-    def __init__(self, ephemeral: range | None = None) -> None:
-        self._ephemeral = ephemeral or read_ephemeral_ports()
-        self._next = self._ephemeral.start
-        self._owned: dict[str, tuple[HostPort, ...]] = {}
+    def __init__(self, ephemeral: range) -> None:
+        self._ephemeral = ephemeral
+        self._next = ephemeral.start
 
-    def adopt(self, owner: str, hosts: Iterable[HostPort]) -> None:
-        """Write down ports that a running container has since before this engine started."""
-        self._owned[owner] = tuple(hosts)
-
-    def release(self, owner: str) -> None:
-        """Strike out a container's ports; the sockets that hold them are the shim's to close."""
-        self._owned.pop(owner, None)
-
-    def reserve(self, owner: str, mappings: Iterable[PortMapping], endpoint: Endpoint) -> ReservedPorts:
-        """Take a port of the host for each mapping of the container `owner`."""
+    def reserve(
+        self, mappings: Iterable[PortMapping], endpoint: Endpoint, allocated: Collection[HostPort]
+    ) -> ReservedPorts:
+        """Take a port of the host for each mapping; `allocated` is what other containers have."""
         reserved = ReservedPorts()
         try:
             for mapping in mappings:
-                self._reserve_one(mapping, endpoint, reserved)
+                own = [publication.host for publication in reserved.publications]
+                self._reserve_one(mapping, endpoint, [*allocated, *own], reserved)
         except BaseException:
             reserved.close()
             raise
-        self.adopt(owner, (publication.host for publication in reserved.publications))
         return reserved
 
-    def _reserve_one(self, mapping: PortMapping, endpoint: Endpoint, reserved: ReservedPorts) -> None:
+    def _reserve_one(
+        self,
+        mapping: PortMapping,
+        endpoint: Endpoint,
+        allocated: Collection[HostPort],
+        reserved: ReservedPorts,
+    ) -> None:
         failure: PortUnavailable | None = None
-        for host in self._candidates(mapping, reserved):
+        for host in self._candidates(mapping, allocated):
             publication = Publication(host, endpoint.address, mapping.container_port)
             try:
                 sock = open_reservation(host)
@@ -126,9 +125,7 @@ class PortBook:
             return
         raise failure or _already_allocated(endpoint, mapping)
 
-    def _candidates(self, mapping: PortMapping, reserved: ReservedPorts) -> Iterator[HostPort]:
-        allocated = [host for hosts in self._owned.values() for host in hosts]
-        allocated += [publication.host for publication in reserved.publications]
+    def _candidates(self, mapping: PortMapping, allocated: Collection[HostPort]) -> Iterator[HostPort]:
         if mapping.host_ports:
             return iter_free(mapping, mapping.host_ports, allocated)
         turn = rotate(self._ephemeral, self._next)

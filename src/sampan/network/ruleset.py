@@ -14,7 +14,7 @@ What holds for a packet, in the order of the hooks:
 - *forward*, the interfaces in `guarded`: they were there when Sampan made this host a router, which it was
   not meant to be between them, so it is none (Docker sets the policy of FORWARD to drop for this).
 - *postrouting*: containers go out with the host's address. Calls from the host's loopback, and from
-  containers to a published port of their own network, get the bridge's: else answers would go around the host.
+  containers to a published port of their own network, get the bridge's: else answers go around the host.
 
 Accepting is only for this table: a dropping chain of another table still has its say (coexistence).
 """
