@@ -21,6 +21,7 @@ RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
 _OPENAT2 = 437
+_NEW_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # the kernel's own limit
 _RETRIES = 128  # how often a rename race may interrupt one resolution before it is reported
 
@@ -34,7 +35,7 @@ class _OpenHow(ctypes.Structure):
 
 
 def openat2(dir_fd: int, path: str, flags: int, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
-    """Open with openat2(2), closed on exec; repeated while renames elsewhere make the kernel unsure (EAGAIN)."""
+    """Open by openat2, closed on exec; repeated while renames elsewhere make the kernel unsure (EAGAIN)."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     for attempt in range(_RETRIES):
         try:
@@ -76,7 +77,25 @@ def makedirs_in_root(
     try:
         return open_in_root(root_fd, path, os.O_PATH | os.O_DIRECTORY)
     except FileNotFoundError:
-        return _make_each(root_fd, path, mode, owner)
+        return _make_last(root_fd, path, mode, owner) or _make_each(root_fd, path, mode, owner)
+
+
+def _make_last(root_fd: int, path: str, mode: int, owner: tuple[int, int] | None) -> int:
+    """Make the directory if only its last name is missing, by far the usual case; 0 if more is."""
+    try:
+        parent, name = open_parent_in_root(root_fd, path)
+    except OSError:
+        return 0
+    try:
+        os.mkdir(name, mode, dir_fd=parent)
+        fd = os.open(name, _NEW_DIRECTORY, dir_fd=parent)
+    except FileExistsError:  # a dangling link, or somebody else was quicker
+        return 0
+    finally:
+        os.close(parent)
+    if owner is not None:
+        chown_fd(fd, *owner)
+    return fd
 
 
 def _make_each(root_fd: int, path: str, mode: int, owner: tuple[int, int] | None) -> int:
@@ -122,12 +141,11 @@ def _link_target(dir_fd: int, name: str) -> str | None:
 
 
 def _enter(dir_fd: int, name: str, mode: int, owner: tuple[int, int] | None) -> int:
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         os.mkdir(name, mode, dir_fd=dir_fd)
     except FileExistsError:
-        return os.open(name, flags, dir_fd=dir_fd)
-    fd = os.open(name, flags, dir_fd=dir_fd)
+        return os.open(name, _NEW_DIRECTORY, dir_fd=dir_fd)
+    fd = os.open(name, _NEW_DIRECTORY, dir_fd=dir_fd)
     if owner is not None:
         chown_fd(fd, *owner)
     return fd

@@ -16,7 +16,7 @@ import signal
 from sampan.linux import namespace, process
 from sampan.linux.cgroup import discover_hierarchies
 from sampan.linux.socket import seqpacket_pair
-from sampan.runtime.create import plan_cgroup, release
+from sampan.runtime.container import plan_cgroup, release
 from sampan.runtime.failure import encode_failure
 from sampan.runtime.limits import apply_oom_score, apply_rlimits
 from sampan.runtime.program import Program

@@ -8,6 +8,7 @@ the container's own file system to import from, and that is not to be trusted.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 
@@ -92,6 +93,7 @@ class InitOrder:
 
 def run_init(order: InitOrder, channel: Channel) -> NoReturn:
     """Be the container's first process."""
+    gc.disable()  # a collection would write to, and so copy, every page shared with the parent
     init = _Init(order, channel)
     try:
         process.keep_descriptors({*order.descriptors(), channel.sock.fileno()})

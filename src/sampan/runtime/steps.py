@@ -76,6 +76,10 @@ class Bind(Step):
         """Take a detached copy of the source and give it its attributes while nobody sees it."""
         options = self.options
         self.tree = mount.open_tree(self.source, recursive=options.recursive_bind)
+        if not options.recursive_bind and not options.propagation:  # one mount: one call does all
+            on, off = options.on | options.recursive_on, options.off | options.recursive_off
+            mount.set_attributes(dir_fd=self.tree, on=on, off=off, propagation=mount.MS_SLAVE)
+            return
         change_attributes(self.tree, options.on, options.off, recursive=False)
         change_attributes(self.tree, options.recursive_on, options.recursive_off, recursive=True)
         propagation = options.propagation or mount.MS_SLAVE
