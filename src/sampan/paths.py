@@ -40,6 +40,11 @@ class Roots:
         return self.data + "/snapshots"
 
     @property
+    def seccomp(self) -> str:
+        """Compiled seccomp filters, by the hash of what they were compiled from."""
+        return self.data + "/seccomp"
+
+    @property
     def volumes(self) -> str:
         """One directory a named volume."""
         return self.data + "/volumes"
@@ -68,6 +73,11 @@ class Roots:
     def log_file(self) -> str:
         """What an engine that was started in the background prints."""
         return self.run + "/engine.log"
+
+    @property
+    def shim_log(self) -> str:
+        """What the launcher and its shims say before they die."""
+        return self.run + "/shim.log"
 
     @property
     def running(self) -> str:

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The engine as a process: start-up, signals, shutdown."""

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers: JSON bodies, and streams whose head goes out before their first line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+encode = msgspec.json.encode
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """A body of JSON, ended by a newline as Go's encoder does."""
+    return web.Response(status=status, body=encode(value) + b"\n", content_type="application/json")
+
+
+def no_content() -> web.Response:
+    """204: done, nothing to say."""
+    return web.Response(status=204)
+
+
+async def open_stream(request: web.Request, content_type: str = "application/json") -> web.StreamResponse:
+    """Send the head now; the body follows in chunks as things happen."""
+    response = web.StreamResponse(headers={"Content-Type": content_type})
+    response.enable_chunked_encoding() if request.version >= (1, 1) else None
+    await response.prepare(request)
+    return response
+
+
+class JsonLines:
+    """A stream of JSON objects, one a line, as build, pull, load and events give them."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+
+    @classmethod
+    async def open(cls, request: web.Request) -> JsonLines:
+        """Send the head."""
+        return cls(await open_stream(request))
+
+    async def write(self, value: Any) -> None:
+        """Send one object at once."""
+        await self._response.write(encode(value) + b"\r\n")
+
+    async def close(self) -> web.StreamResponse:
+        """End the body."""
+        await self._response.write_eof()
+        return self._response

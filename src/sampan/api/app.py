@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application: all routes, each with and without a version before its path.
+
+Source: Engine API v1.51. Every answer carries the headers that clients negotiate with.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sampan.api import build, containers, images, networks, streams, system, unsupported, volumes
+from sampan.api.errors import Route, errors_middleware
+from sampan.api.keys import ENGINE
+from sampan.api.versions import CURRENT, check_version
+from sampan.engine.engine import Engine
+
+RESOURCES = (containers, streams, images, build, networks, volumes, system, unsupported)
+UNLIMITED = 1 << 62
+VERSION_PREFIX = r"/v{version:\d+\.\d+}"
+
+SERVER_HEADERS = {
+    "Api-Version": CURRENT,
+    "Docker-Experimental": "false",
+    "Ostype": "linux",
+    "Server": f"Sampan ({CURRENT})",
+    "Builder-Version": "1",
+}
+
+
+def make_app(engine: Engine) -> web.Application:
+    """The whole API of one engine."""
+    app = web.Application(middlewares=[errors_middleware, version_middleware], client_max_size=UNLIMITED)
+    app[ENGINE] = engine
+    app.on_response_prepare.append(_add_server_headers)
+    for resource in RESOURCES:
+        for route in resource.routes:
+            assert isinstance(route, web.RouteDef)
+            for prefix in ("", VERSION_PREFIX):
+                app.router.add_route(route.method, prefix + route.path, route.handler)
+    return app
+
+
+async def _add_server_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(SERVER_HEADERS)
+
+
+@web.middleware
+async def version_middleware(request: web.Request, handler: Route) -> web.StreamResponse:
+    """Note the version that the client speaks; refuse what is out of range."""
+    request["version"] = request.match_info.get("version", CURRENT)
+    check_version(request["version"])
+    return await handler(request)

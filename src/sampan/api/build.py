@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building: `POST /build` with a context in its body or, for clients on this machine, read in place.
+
+Source: Engine API v1.51, ImageBuild. The answer is a stream of JSON lines as Docker's classic builder
+writes it; a client that asks for `sampan.progress` gets the builder's own events instead of the classic
+text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+import socket
+import struct
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from multidict import MultiMapping
+
+from sampan.api import query
+from sampan.api.answers import JsonLines, json_response
+from sampan.api.classic_progress import ClassicProgress
+from sampan.api.images import error_line
+from sampan.api.keys import ENGINE
+from sampan.api.piping import BodyReader
+from sampan.build.errors import BuildFailed
+from sampan.build.request import BuildRequest
+from sampan.errors import Conflict, InvalidArgument, PermissionDenied, SampanError
+
+routes = web.RouteTableDef()
+
+SECRETS_HEADER = "X-Sampan-Secrets"
+
+
+@routes.post("/build")
+async def build(request: web.Request) -> web.StreamResponse:
+    """ImageBuild."""
+    engine = request.app[ENGINE]
+    wanted = parse_build_query(request.query)
+    wanted["secrets"] = _decode_secrets(request.headers.get(SECRETS_HEADER, ""))
+    place = request.query.get("sampan.context")
+    if place is not None:
+        _require_same_user(request)
+        _require_same_folder(place, request.query.get("sampan.context-id", ""))
+        return await _stream(request, BuildRequest(context=place, **wanted))
+    async with (
+        BodyReader.open(request) as body,
+        engine.builder.context_of(body, request.query.get("remote", "")) as folder,
+    ):
+        return await _stream(request, BuildRequest(context=folder, **wanted))
+
+
+async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    lines = await JsonLines.open(request)
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    building = engine.background.spawn(engine.builder.build(wanted, events.put_nowait), name="build")
+    building.add_done_callback(lambda _: events.put_nowait(None))
+    own = query.flag(request.query, "sampan.progress")
+    classic = ClassicProgress(quiet=query.flag(request.query, "q"))
+    try:
+        while (event := await events.get()) is not None:
+            for line in [{"sampan": event.to_json()}] if own else classic.lines(event):
+                await lines.write(line)
+        result = await building
+    except SampanError as error:
+        await lines.write(error_line(error, error.exit_code if isinstance(error, BuildFailed) else None))
+        return await lines.close()
+    finally:
+        building.cancel()
+    for line in classic.result_lines(str(result.image_id), wanted.tags, own=own):
+        await lines.write(line)
+    return await lines.close()
+
+
+def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
+    """The parameters of a build but its context (pure)."""
+    return {
+        "dockerfile": values.get("sampan.dockerfile") or values.get("dockerfile") or "Dockerfile",
+        "tags": tuple(tag for tag in values.getall("t", []) if tag),
+        "build_args": _json_map(values.get("buildargs", ""), "buildargs"),
+        "labels": _json_map(values.get("labels", ""), "labels"),
+        "target": values.get("target", ""),
+        "no_cache": query.flag(values, "nocache"),
+        "pull": query.flag(values, "pull"),
+        "network": values.get("networkmode", "") or "default",
+        "platform": values.get("platform", ""),
+        "extra_hosts": tuple(values.getall("extrahosts", [])),
+        "shm_size_bytes": query.integer(values, "shmsize"),
+        "host_ca": query.flag(values, "sampan.host-ca") if "sampan.host-ca" in values else None,
+        "named_contexts": dict(_named_context(text) for text in values.getall("sampan.named-context", [])),
+    }
+
+
+def _json_map(text: str, name: str) -> dict[str, str | None]:
+    if not text:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, str | None]) or {}
+    except msgspec.MsgspecError as error:
+        raise InvalidArgument(f"{name}: {error}") from None
+
+
+def _named_context(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name or not value:
+        raise InvalidArgument(f"invalid build context {text}: expected NAME=VALUE")
+    return name, value
+
+
+def _decode_secrets(header: str) -> dict[str, bytes]:
+    """Values are base64 inside base64 JSON: they may be binary, and headers may not."""
+    if not header:
+        return {}
+    try:
+        encoded = msgspec.json.decode(base64.b64decode(header, validate=True), type=dict[str, bytes])
+    except (binascii.Error, msgspec.MsgspecError):
+        raise InvalidArgument(f"{SECRETS_HEADER}: not the base64 form of a JSON object") from None
+    return encoded
+
+
+def _require_same_user(request: web.Request) -> None:
+    """Reading a folder in place needs a client that the kernel says is root or this very user."""
+    sock: socket.socket | None = request.transport.get_extra_info("socket") if request.transport else None
+    if sock is None or sock.family != socket.AF_UNIX:
+        raise Conflict("context cannot be read in place: the client is not on a unix socket")
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if uid not in (0, os.geteuid()):
+        raise PermissionDenied("context cannot be read in place: the client is another user")
+
+
+def _require_same_folder(path: str, identity: str) -> None:
+    """The client may live in another mount namespace: the folder it means must be the one we see."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise Conflict(f"context cannot be read in place: {path}: {error.strerror}") from None
+    if identity and identity != f"{status.st_dev}:{status.st_ino}":
+        raise Conflict(f"context cannot be read in place: {path} is another folder for the engine")
+
+
+@routes.post("/build/prune")
+async def prune_cache(request: web.Request) -> web.Response:
+    """BuildPrune."""
+    engine = request.app[ENGINE]
+    removed, freed = await engine.builder.prune(everything=query.flag(request.query, "all"))
+    return json_response({"CachesDeleted": removed or None, "SpaceReclaimed": freed})
+
+
+@routes.post("/build/cancel")
+async def cancel_build(_: web.Request) -> web.Response:
+    """BuildCancel of BuildKit's sessions: a build ends with its client's connection here."""
+    return web.Response(status=204)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filters of `ps` and `container prune` (pure).
+
+Source: Engine API v1.51, ContainerList. Values of one filter are alternatives, different filters must all
+hold; labels must all hold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sampan.api.query import timestamp_ns
+from sampan.engine.model import Container
+from sampan.errors import InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+
+Test = Callable[[Container], bool]
+
+ALLOWED_FILTERS = frozenset(
+    [
+        "ancestor",
+        "before",
+        "exited",
+        "expose",
+        "health",
+        "id",
+        "is-task",
+        "isolation",
+        "label",
+        "name",
+        "network",
+        "publish",
+        "since",
+        "status",
+        "volume",
+    ]
+)
+STATUSES = frozenset(["created", "restarting", "running", "removing", "paused", "exited", "dead"])
+
+
+def plan_filter(wanted: Mapping[str, Sequence[str]], engine: Engine) -> Test:
+    """One test that a container passes when every filter holds."""
+    tests = [_plan_one(name, values, engine) for name, values in wanted.items() if values]
+    return lambda container: all(test(container) for test in tests)
+
+
+def _plan_one(name: str, values: Sequence[str], engine: Engine) -> Test:
+    simple = SIMPLE.get(name)
+    if simple:
+        return lambda c: any(simple(c, value) for value in values)
+    match name:
+        case "label":
+            return lambda c: all(has_label(c.config.labels or {}, value) for value in values)
+        case "label!":
+            return lambda c: not any(has_label(c.config.labels or {}, value) for value in values)
+        case "status":
+            return _plan_status(values)
+        case "exited":
+            codes = {_number(value) for value in values}
+            return lambda c: not c.state.is_running and c.state.started_ns > 0 and c.state.exit_code in codes
+        case "before" | "since":
+            pivot = engine.containers.find(values[0]).created_ns
+            return (lambda c: c.created_ns < pivot) if name == "before" else (lambda c: c.created_ns > pivot)
+        case "ancestor":
+            ids = {image_id for value in values for image_id in _image_ids(value, engine)}
+            return lambda c: c.document.image_id in ids or c.document.image in values
+        case "until":
+            limit = until_ns(values[0])
+            return lambda c: c.created_ns < limit
+        case _:
+            return lambda _: name != "is-task"
+
+
+def _name_matches(container: Container, value: str) -> bool:
+    import re
+
+    try:
+        pattern = re.compile(value)
+    except re.error as error:
+        raise InvalidArgument(f"invalid filter 'name': {error}") from None
+    return bool(pattern.search(container.name) or pattern.search("/" + container.name))
+
+
+def _exposes(container: Container, value: str) -> bool:
+    return (value if "/" in value else value + "/tcp") in (container.config.exposed_ports or {})
+
+
+def _publishes(container: Container, value: str) -> bool:
+    return (value if "/" in value else value + "/tcp") in container.document.ports
+
+
+def _mounts(container: Container, value: str) -> bool:
+    return any(value in (point.name, point.destination) for point in container.document.mounts)
+
+
+def _on_network(container: Container, value: str) -> bool:
+    return any(
+        value == name or endpoint.network_id.startswith(value)
+        for name, endpoint in container.document.endpoints.items()
+    )
+
+
+SIMPLE: dict[str, Callable[[Container, str], bool]] = {
+    "id": lambda c, value: c.id.startswith(value),
+    "name": _name_matches,
+    "expose": _exposes,
+    "publish": _publishes,
+    "volume": _mounts,
+    "network": _on_network,
+    "health": lambda _, value: value == "none",
+}
+
+
+def _plan_status(values: Sequence[str]) -> Test:
+    for value in values:
+        if value not in STATUSES:
+            raise InvalidArgument(f"invalid filter 'status={value}'")
+    return lambda c: c.state.status in values
+
+
+def _image_ids(value: str, engine: Engine) -> list[str]:
+    try:
+        return [str(engine.images.resolve(value).id)]
+    except NotFound:
+        return []
+
+
+def _number(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise InvalidArgument(f"invalid filter 'exited={value}'") from None
+
+
+def has_label(labels: Mapping[str, str], wanted: str) -> bool:
+    """`name` or `name=value`."""
+    name, given, value = wanted.partition("=")
+    return name in labels and (not given or labels[name] == value)
+
+
+def until_ns(value: str) -> int:
+    """A moment, or a duration before now such as `24h`."""
+    if value and value[-1] in "smh" and value[:-1].isdigit():
+        seconds = int(value[:-1]) * {"s": 1, "m": 60, "h": 3600}[value[-1]]
+        return time.time_ns() - seconds * 1_000_000_000
+    return timestamp_ns(value)

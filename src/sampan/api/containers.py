@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes below /containers: list, create, inspect and the changes of a container's life."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from aiohttp import web
+
+from sampan.api import query
+from sampan.api.answers import JsonLines, json_response, no_content
+from sampan.api.container_filters import ALLOWED_FILTERS, plan_filter
+from sampan.api.keys import ENGINE
+from sampan.engine.inspect import inspect_container, summarise_container
+from sampan.engine.model import Container
+from sampan.engine.waiting import check_condition
+from sampan.errors import InvalidArgument
+from sampan.schema.container import ContainerCreate
+
+routes = web.RouteTableDef()
+
+
+def find(request: web.Request) -> Container:
+    """The container that the path names."""
+    return request.app[ENGINE].containers.find(request.match_info["id"])
+
+
+@routes.get("/containers/json")
+async def list_containers(request: web.Request) -> web.Response:
+    """ContainerList."""
+    engine = request.app[ENGINE]
+    wanted = query.filters(request.query, ALLOWED_FILTERS)
+    limit = query.integer(request.query, "limit")
+    show_all = query.flag(request.query, "all") or limit > 0 or "status" in wanted
+    keep = plan_filter(wanted, engine)
+    selected = engine.containers.select(lambda c: (show_all or c.state.is_running) and keep(c))
+    now_ns = time.time_ns()
+    summaries = [summarise_container(c, now_ns=now_ns) for c in (selected[:limit] if limit > 0 else selected)]
+    if query.flag(request.query, "size"):
+        for container, summary in zip(selected, summaries, strict=False):
+            summary |= await engine.container_sizes(container)
+    return json_response(summaries)
+
+
+@routes.post("/containers/create")
+async def create_container(request: web.Request) -> web.Response:
+    """ContainerCreate."""
+    body = await request.read()
+    if not body:
+        raise InvalidArgument("invalid JSON: got EOF while reading request body")
+    create = msgspec.json.decode(body, type=ContainerCreate)
+    engine = request.app[ENGINE]
+    container, warnings = engine.create_container(request.query.get("name", ""), create)
+    return json_response({"Id": container.id, "Warnings": warnings}, status=201)
+
+
+@routes.get("/containers/{id}/json")
+async def inspect(request: web.Request) -> web.Response:
+    """ContainerInspect."""
+    engine = request.app[ENGINE]
+    container = find(request)
+    described = inspect_container(
+        container,
+        data_dir=f"{engine.roots.containers}/{container.id}",
+    )
+    if query.flag(request.query, "size"):
+        described |= await engine.container_sizes(container)
+    return json_response(described)
+
+
+@routes.post("/containers/{id}/start")
+async def start(request: web.Request) -> web.Response:
+    """ContainerStart."""
+    await request.app[ENGINE].lifecycle.start(find(request))
+    return no_content()
+
+
+@routes.post("/containers/{id}/stop")
+async def stop(request: web.Request) -> web.Response:
+    """ContainerStop."""
+    await request.app[ENGINE].lifecycle.stop(
+        find(request),
+        timeout_s=query.optional_integer(request.query, "t"),
+        signal=request.query.get("signal", ""),
+    )
+    return no_content()
+
+
+@routes.post("/containers/{id}/restart")
+async def restart(request: web.Request) -> web.Response:
+    """ContainerRestart."""
+    await request.app[ENGINE].lifecycle.restart(
+        find(request),
+        timeout_s=query.optional_integer(request.query, "t"),
+        signal=request.query.get("signal", ""),
+    )
+    return no_content()
+
+
+@routes.post("/containers/{id}/kill")
+async def kill(request: web.Request) -> web.Response:
+    """ContainerKill."""
+    await request.app[ENGINE].lifecycle.kill(find(request), request.query.get("signal", ""))
+    return no_content()
+
+
+@routes.post("/containers/{id}/pause")
+async def pause(request: web.Request) -> web.Response:
+    """ContainerPause."""
+    await request.app[ENGINE].lifecycle.pause(find(request))
+    return no_content()
+
+
+@routes.post("/containers/{id}/unpause")
+async def unpause(request: web.Request) -> web.Response:
+    """ContainerUnpause."""
+    await request.app[ENGINE].lifecycle.unpause(find(request))
+    return no_content()
+
+
+@routes.post("/containers/{id}/rename")
+async def rename(request: web.Request) -> web.Response:
+    """ContainerRename."""
+    request.app[ENGINE].containers.rename(find(request), request.query.get("name", ""))
+    return no_content()
+
+
+@routes.post("/containers/{id}/resize")
+async def resize(request: web.Request) -> web.Response:
+    """ContainerResize; a size that comes before the start has finished is kept for it."""
+    container = find(request)
+    rows, columns = query.integer(request.query, "h"), query.integer(request.query, "w")
+    await request.app[ENGINE].resize_container(container, rows, columns)
+    return web.Response(status=200)
+
+
+@routes.post("/containers/{id}/wait")
+async def wait(request: web.Request) -> web.StreamResponse:
+    """ContainerWait: the head at once, the exit code when the time comes."""
+    container = find(request)
+    condition = check_condition(request.query.get("condition", ""))
+    exited = await request.app[ENGINE].lifecycle.wait(container, condition)
+    lines = await JsonLines.open(request)
+    try:
+        await lines.write({"StatusCode": await exited})
+    finally:
+        exited.cancel()
+    return await lines.close()
+
+
+@routes.delete("/containers/{id}")
+async def remove(request: web.Request) -> web.Response:
+    """ContainerDelete."""
+    if query.flag(request.query, "link"):
+        raise InvalidArgument("legacy links are not supported")
+    await request.app[ENGINE].lifecycle.remove(
+        find(request), force=query.flag(request.query, "force"), volumes=query.flag(request.query, "v")
+    )
+    return no_content()
+
+
+@routes.post("/containers/prune")
+async def prune(request: web.Request) -> web.Response:
+    """ContainerPrune: everything that does not run."""
+    engine = request.app[ENGINE]
+    keep = plan_filter(query.filters(request.query, frozenset({"until", "label", "label!"})), engine)
+    doomed = engine.containers.select(lambda c: not c.state.is_running and keep(c))
+    freed = 0
+    for container in doomed:
+        freed += (await engine.container_sizes(container))["SizeRw"]
+        await engine.lifecycle.remove(container)
+    return json_response({"ContainersDeleted": [c.id for c in doomed] or None, "SpaceReclaimed": freed})

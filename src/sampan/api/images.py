@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes below /images: list, inspect, tag, remove, and whole images in and out as archives.
+
+Source: Engine API v1.51, "Image".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from sampan.api import query
+from sampan.api.answers import JsonLines, json_response, open_stream
+from sampan.api.image_filters import ALLOWED_FILTERS, plan_filter
+from sampan.api.keys import ENGINE
+from sampan.api.piping import BodyReader, stream_thread
+from sampan.errors import InvalidArgument, SampanError, Unavailable
+from sampan.image.store import Image
+
+routes = web.RouteTableDef()
+
+TAR = "application/x-tar"
+
+
+def find(request: web.Request) -> Image:
+    """The image that the path names."""
+    return request.app[ENGINE].images.resolve(request.match_info["name"])
+
+
+@routes.get("/images/json")
+async def list_images(request: web.Request) -> web.Response:
+    """ImageList."""
+    engine = request.app[ENGINE]
+    keep = plan_filter(query.filters(request.query, ALLOWED_FILTERS), engine)
+    show_size = query.flag(request.query, "shared-size")
+    summaries: list[dict[str, Any]] = []
+    for image in engine.images.list():
+        if keep(image):
+            users = len(engine.containers.users_of_image(str(image.id)))
+            summary = engine.images.summary(image) | {"Containers": users if show_size else -1}
+            summaries.append(summary)
+    return json_response(summaries)
+
+
+@routes.get("/images/get")
+async def save_images(request: web.Request) -> web.StreamResponse:
+    """ImageGetAll."""
+    return await _save(request, request.query.getall("names", []))
+
+
+@routes.get("/images/{name:.+}/get")
+async def save_image(request: web.Request) -> web.StreamResponse:
+    """ImageGet."""
+    return await _save(request, [request.match_info["name"]])
+
+
+async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    wanted = [name for joined in names for name in joined.split(",") if name]
+    if not wanted:
+        raise InvalidArgument("at least one image name is needed")
+    for name in wanted:
+        engine.images.resolve(name)
+    response = await open_stream(request, TAR)
+    await stream_thread(response, lambda out: engine.images.save(wanted, out))
+    await response.write_eof()
+    return response
+
+
+@routes.get("/images/{name:.+}/json")
+async def inspect_image(request: web.Request) -> web.Response:
+    """ImageInspect."""
+    return json_response(request.app[ENGINE].images.inspect(find(request)))
+
+
+@routes.get("/images/{name:.+}/history")
+async def image_history(request: web.Request) -> web.Response:
+    """ImageHistory."""
+    return json_response(request.app[ENGINE].images.history(find(request)))
+
+
+@routes.post("/images/{name:.+}/tag")
+async def tag_image(request: web.Request) -> web.Response:
+    """ImageTag."""
+    engine = request.app[ENGINE]
+    image = find(request)
+    repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
+    reference = f"{repository}:{tag}" if tag else repository
+    engine.images.tag(image, reference)
+    engine.events.publish("image", "tag", str(image.id), {"name": reference})
+    return web.Response(status=201)
+
+
+@routes.delete("/images/{name:.+}")
+async def remove_image(request: web.Request) -> web.Response:
+    """ImageDelete."""
+    engine = request.app[ENGINE]
+    name = request.match_info["name"]
+    removed = await asyncio.to_thread(
+        engine.images.remove,
+        name,
+        force=query.flag(request.query, "force"),
+        in_use=engine.containers.users_of_image,
+    )
+    for line in removed:
+        for action, subject in line.items():
+            kind = {"Untagged": "untag", "Deleted": "delete"}[action]
+            engine.events.publish("image", kind, subject, {"name": subject})
+    return json_response(removed)
+
+
+@routes.post("/images/prune")
+async def prune_images(request: web.Request) -> web.Response:
+    """ImagePrune: those without a name, or with `dangling=false` all that no container uses."""
+    engine = request.app[ENGINE]
+    wanted = query.filters(request.query, frozenset({"dangling", "until", "label", "label!"}))
+    dangling_only = wanted.pop("dangling", ["true"])[0] not in ("false", "0")
+    keep = plan_filter(wanted, engine)
+    removed, freed = await asyncio.to_thread(
+        engine.images.prune, keep, dangling_only=dangling_only, in_use=engine.containers.users_of_image
+    )
+    return json_response({"ImagesDeleted": removed or None, "SpaceReclaimed": freed})
+
+
+@routes.post("/images/load")
+async def load_images(request: web.Request) -> web.StreamResponse:
+    """ImageLoad: an archive of docker save or an OCI layout, as it streams in."""
+    engine = request.app[ENGINE]
+    lines = await JsonLines.open(request)
+    try:
+        async with BodyReader.open(request) as body:
+            loaded = await asyncio.to_thread(engine.images.load, body)
+    except SampanError as error:
+        await lines.write(error_line(error))
+        return await lines.close()
+    for image, references in loaded:
+        engine.events.publish(
+            "image", "load", str(image.id), {"name": references[0] if references else str(image.id)}
+        )
+        for reference in references:
+            await lines.write({"stream": f"Loaded image: {reference}\n"})
+        if not references:
+            await lines.write({"stream": f"Loaded image ID: {image.id}\n"})
+    return await lines.close()
+
+
+@routes.post("/images/create")
+async def create_image(request: web.Request) -> web.StreamResponse:
+    """ImageCreate: an import of a root filesystem; a pull waits for the registry client."""
+    if request.query.get("fromSrc"):
+        return await _import(request)
+    name = request.query.get("fromImage", "")
+    if not name:
+        raise InvalidArgument("either fromImage or fromSrc is needed")
+    tag = request.query.get("tag", "")
+    shown = f"{name}@{tag}" if tag.startswith("sha256:") else f"{name}:{tag or 'latest'}"
+    raise Unavailable(
+        f"pull of {shown}: registries are not supported yet",
+        hint="make a base image with `sampan bootstrap`, or bring one with `sampan load`",
+    )
+
+
+async def _import(request: web.Request) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    source = request.query["fromSrc"]
+    if source != "-":
+        raise InvalidArgument(f"import from {source}: only a body (fromSrc=-) is supported")
+    repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
+    reference = f"{repository}:{tag}" if repository and tag else repository
+    async with BodyReader.open(request) as body:
+        image = await asyncio.to_thread(
+            engine.images.import_tar,
+            body,
+            reference or None,
+            changes=request.query.getall("changes", []),
+            message=request.query.get("message", ""),
+        )
+    engine.events.publish("image", "import", str(image.id), {"name": reference})
+    lines = await JsonLines.open(request)
+    await lines.write({"status": str(image.id)})
+    return await lines.close()
+
+
+def error_line(error: SampanError, code: int | None = None) -> dict[str, Any]:
+    """An error inside a stream whose status was 200 long ago."""
+    detail: dict[str, Any] = {"message": error.message}
+    if code is not None:
+        detail["code"] = code
+    if error.hint:
+        detail["hint"] = error.hint
+    return {"errorDetail": detail, "error": error.message}

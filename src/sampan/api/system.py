@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes about the engine itself: ping, version, info, events, disk usage.
+
+Source: Engine API v1.51, "System".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiohttp import web
+
+from sampan.api import query
+from sampan.api.answers import JsonLines, json_response
+from sampan.api.container_filters import has_label
+from sampan.api.keys import ENGINE
+from sampan.api.versions import CURRENT, MINIMUM
+from sampan.errors import Unsupported
+
+routes = web.RouteTableDef()
+
+EVENT_FILTERS = frozenset(
+    [
+        "config",
+        "container",
+        "daemon",
+        "event",
+        "image",
+        "label",
+        "network",
+        "node",
+        "plugin",
+        "scope",
+        "secret",
+        "service",
+        "type",
+        "volume",
+    ]
+)
+ACTOR_KINDS = (
+    "container",
+    "image",
+    "network",
+    "volume",
+    "plugin",
+    "service",
+    "node",
+    "secret",
+    "config",
+    "daemon",
+)
+
+
+@routes.head("/_ping")
+@routes.get("/_ping", allow_head=False)
+async def ping(_: web.Request) -> web.Response:
+    """SystemPing: the headers that every client negotiates with are added to all answers."""
+    return web.Response(
+        text="OK", headers={"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+    )
+
+
+@routes.get("/version")
+async def version(request: web.Request) -> web.Response:
+    """SystemVersion."""
+    return json_response(request.app[ENGINE].facts.version(api=CURRENT, minimum=MINIMUM))
+
+
+@routes.get("/info")
+async def info(request: web.Request) -> web.Response:
+    """SystemInfo."""
+    return json_response(request.app[ENGINE].info())
+
+
+@routes.get("/events")
+async def events(request: web.Request) -> web.StreamResponse:
+    """SystemEvents: what happened since, then what happens, until."""
+    bus = request.app[ENGINE].events
+    wanted = query.filters(request.query, EVENT_FILTERS)
+    since, until = (_moment(request.query.get(name, "")) for name in ("since", "until"))
+    with bus.subscription() as queue:
+        lines = await JsonLines.open(request)
+        for event in bus.history() if since is not None else ():
+            if (
+                since is not None
+                and event["timeNano"] >= since
+                and _in_time(event, until)
+                and matches(event, wanted)
+            ):
+                await lines.write(event)
+        while (limit_s := _seconds_left(until)) is None or limit_s > 0:
+            try:
+                event = await asyncio.wait_for(queue.get(), limit_s)
+            except TimeoutError:
+                break
+            if matches(event, wanted):
+                await lines.write(event)
+    return await lines.close()
+
+
+def _moment(text: str) -> int | None:
+    return query.timestamp_ns(text) if text else None
+
+
+def _in_time(event: dict[str, Any], until_ns: int | None) -> bool:
+    return until_ns is None or event["timeNano"] <= until_ns
+
+
+def _seconds_left(until_ns: int | None) -> float | None:
+    return None if until_ns is None else (until_ns - time.time_ns()) / 1e9
+
+
+def matches(event: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
+    """Whether every filter holds for an event."""
+    actor = event["Actor"]
+    for name, values in wanted.items():
+        if name == "type":
+            held = event["Type"] in values
+        elif name == "event":
+            held = any(
+                event["Action"] == value or event["Action"].startswith(value + ":") for value in values
+            )
+        elif name == "label":
+            held = all(has_label(actor["Attributes"], value) for value in values)
+        elif name == "scope":
+            held = "local" in values
+        else:
+            held = event["Type"] == name and _is_actor(actor, values)
+        if not held:
+            return False
+    return True
+
+
+def _is_actor(actor: dict[str, Any], values: list[str]) -> bool:
+    names = (actor["ID"], actor["Attributes"].get("name"), actor["Attributes"].get("image"))
+    return any(value in names or actor["ID"].startswith(value) for value in values)
+
+
+@routes.get("/system/df")
+async def disk_usage(request: web.Request) -> web.Response:
+    """SystemDataUsage."""
+    return json_response(await request.app[ENGINE].disk_usage())
+
+
+@routes.post("/auth")
+async def auth(_: web.Request) -> web.Response:
+    """SystemAuth."""
+    raise Unsupported("logging in to a registry is not supported yet")

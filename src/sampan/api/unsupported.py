@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes that exist in the Engine API and not here: each says so, in Docker's words where it has any.
+
+Source: Engine API v1.51. Swarm routes answer as a machine that is no manager.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sampan.errors import Unavailable, Unsupported
+
+routes = web.RouteTableDef()
+
+SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
+NOT_YET = (
+    ("GET", "/containers/{id}/export"),
+    ("POST", "/containers/{id}/update"),
+    ("GET", "/containers/{id}/attach/ws"),
+    ("POST", "/commit"),
+    ("POST", "/session"),
+    ("POST", "/networks/{id}/connect"),
+    ("POST", "/networks/{id}/disconnect"),
+    ("DELETE", "/networks/{id}"),
+    ("GET", "/images/search"),
+    ("POST", "/images/{name:.+}/push"),
+    ("GET", "/distribution/{name:.+}/json"),
+)
+
+
+async def no_swarm(_: web.Request) -> web.Response:
+    """Any Swarm route."""
+    raise Unavailable(
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
+        "swarm and try again."
+    )
+
+
+async def no_plugins(_: web.Request) -> web.Response:
+    """Any plugin route but the list, which is empty."""
+    raise Unsupported("plugins are not supported")
+
+
+async def not_yet(request: web.Request) -> web.Response:
+    """A route that a later version serves."""
+    raise Unsupported(f"{request.method} {request.path} is not supported yet")
+
+
+@routes.get("/plugins")
+async def list_plugins(_: web.Request) -> web.Response:
+    """PluginList."""
+    return web.json_response([])
+
+
+for _area in SWARM:
+    routes.route("*", f"/{_area}")(no_swarm)
+    routes.route("*", f"/{_area}/{{rest:.*}}")(no_swarm)
+routes.route("*", "/plugins/{rest:.*}")(no_plugins)
+for _method, _path in NOT_YET:
+    routes.route(_method, _path)(not_yet)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes below /volumes.
+
+Source: Engine API v1.51, "Volume".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from sampan.api import query
+from sampan.api.answers import json_response, no_content
+from sampan.api.container_filters import has_label
+from sampan.api.keys import ENGINE
+from sampan.errors import Conflict, NotFound
+from sampan.schema.container import Shape
+
+routes = web.RouteTableDef()
+
+
+class VolumeCreate(Shape):
+    """The body of `POST /volumes/create`."""
+
+    name: str = ""
+    driver: str = "local"
+    driver_opts: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+
+@routes.get("/volumes")
+async def list_volumes(request: web.Request) -> web.Response:
+    """VolumeList."""
+    engine = request.app[ENGINE]
+    wanted = query.filters(request.query, frozenset({"dangling", "driver", "label", "name"}))
+    volumes = [
+        v for v in engine.volumes.describe_all() if _matches(v, wanted, engine.containers.users_of_volume)
+    ]
+    return json_response({"Volumes": volumes, "Warnings": None})
+
+
+def _matches(volume: dict[str, Any], wanted: dict[str, list[str]], users: Any) -> bool:
+    labels = volume["Labels"] or {}
+    if "dangling" in wanted:
+        want_dangling = wanted["dangling"][0] in ("true", "1")
+        if want_dangling == bool(users(volume["Name"])):
+            return False
+    return (
+        all(has_label(labels, value) for value in wanted.get("label", ()))
+        and ("name" not in wanted or any(value in volume["Name"] for value in wanted["name"]))
+        and ("driver" not in wanted or volume["Driver"] in wanted["driver"])
+    )
+
+
+@routes.post("/volumes/create")
+async def create_volume(request: web.Request) -> web.Response:
+    """VolumeCreate."""
+    create = msgspec.json.decode(await request.read() or b"{}", type=VolumeCreate)
+    volume = request.app[ENGINE].volumes.create(
+        create.name, labels=create.labels, options=create.driver_opts, driver=create.driver
+    )
+    return json_response(volume, status=201)
+
+
+@routes.get("/volumes/{name}")
+async def inspect_volume(request: web.Request) -> web.Response:
+    """VolumeInspect."""
+    return json_response(request.app[ENGINE].volumes.inspect(request.match_info["name"]))
+
+
+@routes.delete("/volumes/{name}")
+async def remove_volume(request: web.Request) -> web.Response:
+    """VolumeDelete."""
+    engine = request.app[ENGINE]
+    name = request.match_info["name"]
+    users = engine.containers.users_of_volume(name)
+    if users:
+        raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+    try:
+        engine.trash.folders([engine.volumes.forget(name)])
+    except NotFound:
+        if not query.flag(request.query, "force"):
+            raise
+    return no_content()
+
+
+@routes.post("/volumes/prune")
+async def prune_volumes(request: web.Request) -> web.Response:
+    """VolumePrune: anonymous ones nobody uses; named ones too with `all=true`."""
+    engine = request.app[ENGINE]
+    wanted = query.filters(request.query, frozenset({"all", "label", "label!"}))
+    everything = wanted.get("all", ["false"])[0] in ("true", "1")
+    doomed = [
+        volume["Name"]
+        for volume in engine.volumes.describe_all()
+        if not engine.containers.users_of_volume(volume["Name"])
+        and (everything or engine.volumes.is_anonymous(volume["Name"]))
+        and all(has_label(volume["Labels"] or {}, value) for value in wanted.get("label", ()))
+        and not any(has_label(volume["Labels"] or {}, value) for value in wanted.get("label!", ()))
+    ]
+    paths = [path for path in map(engine.volumes.forget, doomed) if path]
+    freed = await asyncio.to_thread(_delete, paths)
+    return json_response({"VolumesDeleted": doomed or None, "SpaceReclaimed": freed})
+
+
+def _delete(paths: list[str]) -> int:
+    from sampan.engine.usage import tree_size
+
+    freed = sum(map(tree_size, paths))
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
+    return freed

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: all services of one data root, put together; what concerns several of them at once.
+
+Everything a service needs is an argument of its constructor; nothing is a global. `start` makes the records
+agree with what really runs, `close` leaves containers running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import time
+from collections import Counter
+from typing import Any
+
+from sampan.build.service import Builder
+from sampan.content.store import ContentStore
+from sampan.engine.containers import Containers
+from sampan.engine.events import EventBus
+from sampan.engine.execs import Execs
+from sampan.engine.executor import ContainerExecutor
+from sampan.engine.facts import Facts, filesystem_of
+from sampan.engine.hostca import HostCa
+from sampan.engine.inspect import summarise_container
+from sampan.engine.launching import Launching
+from sampan.engine.lifecycle import Lifecycle
+from sampan.engine.logs import LogRequest, Logs
+from sampan.engine.model import Attachment, Container
+from sampan.engine.networks import Networks
+from sampan.engine.reconcile import Reconciler
+from sampan.engine.spec import Host
+from sampan.engine.tasks import Background
+from sampan.engine.trash import Trash
+from sampan.engine.usage import tree_size
+from sampan.engine.volumes import Volumes
+from sampan.errors import Conflict, InvalidArgument
+from sampan.image.store import ImageStore
+from sampan.metadata.containers import ContainerTable
+from sampan.metadata.database import Database
+from sampan.metadata.networks import NetworkTable
+from sampan.metadata.volumes import VolumeTable
+from sampan.paths import Roots
+from sampan.schema.container import ContainerCreate
+from sampan.shim.control import LauncherControl
+from sampan.snapshot.store import SnapshotStore
+
+
+class Engine:
+    """One engine on its roots; all attributes are services."""
+
+    def __init__(
+        self, roots: Roots, launcher: LauncherControl, host: Host, *, host_ca: bool = False, runtime: str = ""
+    ) -> None:
+        self.roots = roots
+        self.database = Database(roots.state_db)
+        self.content = ContentStore(roots.content)
+        self.snapshots = SnapshotStore(roots.snapshots, self.database)
+        self.images = ImageStore(self.database, self.content, self.snapshots)
+        self.background = Background()
+        self.events = EventBus()
+        self.volumes = Volumes(VolumeTable(self.database), self.events, roots.volumes)
+        self.networks = Networks(NetworkTable(self.database), roots)
+        self.trash = Trash(roots, launcher, self.snapshots, self.volumes, self.background)
+        self.containers = Containers(
+            ContainerTable(self.database),
+            images=self.images,
+            snapshots=self.snapshots,
+            volumes=self.volumes,
+            networks=self.networks,
+            events=self.events,
+            data_dir=roots.containers,
+        )
+        self.host_ca = HostCa(default=host_ca)
+        self.launching = Launching(
+            roots, launcher, self.snapshots, self.networks, host, self.host_ca, runtime=runtime
+        )
+        self.launching.find_container = self.containers.find
+        self.execs = Execs(self.containers, host, self.host_ca)
+        self.lifecycle = Lifecycle(self.containers, self.launching, self.background, self.trash)
+        self.logs = Logs()
+        self.builder = Builder(
+            images=self.images,
+            snapshots=self.snapshots,
+            database=self.database,
+            content=self.content,
+            executor=ContainerExecutor(self.launching, self.snapshots),
+            root=f"{roots.data}/build",
+        )
+        self.facts = _read_facts(roots)
+
+    async def start(self) -> None:
+        """Find what still runs, record what has ended, sweep what nobody names."""
+        for path in (self.roots.containers, self.roots.running):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        await Reconciler(self).run()
+
+    async def close(self) -> None:
+        """Let go of everything; containers go on."""
+        await self.background.drain(timeout_s=5.0)
+        for container in self.containers.all():
+            if container.shim is not None:
+                container.shim.close()
+        self.networks.close(is_idle=not any(c.state.is_running for c in self.containers.all()))
+        self.database.close()
+
+    def create_container(self, name: str, create: ContainerCreate) -> tuple[Container, list[str]]:
+        """A new container and warnings about what it asked for."""
+        if not create.image:
+            raise InvalidArgument("no image specified")
+        return self.containers.create(name, create), []
+
+    def require_attachable(self, container: Container) -> None:
+        """Attaching needs a container that runs or may still be started."""
+        if container.is_removing:
+            raise Conflict(f"container {container.id} is marked for removal")
+        if container.state.status == "paused":
+            raise Conflict(f"container {container.name} is paused, unpause the container before attach")
+
+    async def attach(self, container: Container, attachment: Attachment) -> None:
+        """Give the client's stream to the running program, or keep it for the start."""
+        async with container.lock:
+            if container.shim is None:
+                container.attachments.append(attachment)
+                return
+            try:
+                await container.shim.attach(attachment)
+            finally:
+                os.close(attachment.fd)
+        self.containers.publish(container, "attach")
+
+    async def replay_logs(self, container: Container, fd: int, *, stdout: bool, stderr: bool) -> None:
+        """Write what the container has said so far to an attached client."""
+        request = LogRequest(stdout=stdout, stderr=stderr, framed=not container.config.tty)
+        chunks = self.logs.open(container, request)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                await asyncio.to_thread(_write_all, fd, chunk)
+
+    async def resize_container(self, container: Container, rows: int, columns: int) -> None:
+        """Set the size of the terminal; before the start it is kept for it."""
+        container.host_config.console_size = [rows, columns]
+        async with container.lock:
+            if container.shim is not None:
+                await container.shim.resize("", rows, columns)
+
+    async def container_sizes(self, container: Container) -> dict[str, int]:
+        """SizeRw: what the container wrote; SizeRootFs: that and its image."""
+        written = await asyncio.to_thread(self._written_bytes, container)
+        return {"SizeRw": written, "SizeRootFs": written + self._image_size(container)}
+
+    def _written_bytes(self, container: Container) -> int:
+        return self.snapshots.usage(container.id)[0]
+
+    def _image_size(self, container: Container) -> int:
+        image = self.images.find(container.document.image_id)
+        return image.size_bytes if image else 0
+
+    def info(self) -> dict[str, Any]:
+        """SystemInfo."""
+        counts = Counter(container.state.status for container in self.containers.all())
+        return self.facts.info(counts, now_ns=time.time_ns(), images=len(self.images.list()))
+
+    async def disk_usage(self) -> dict[str, Any]:
+        """SystemDataUsage: images by their layers once, containers by what they wrote, volumes by their folders."""
+        containers = []
+        for container in self.containers.all():
+            sizes = await self.container_sizes(container)
+            containers.append(summarise_container(container, now_ns=time.time_ns()) | sizes)
+        volumes = []
+        for volume in self.volumes.describe_all():
+            size = await asyncio.to_thread(tree_size, volume["Mountpoint"])
+            users = len(self.containers.users_of_volume(volume["Name"]))
+            volumes.append(volume | {"UsageData": {"Size": size, "RefCount": users}})
+        return {
+            "LayersSize": await asyncio.to_thread(self.images.layers_size),
+            "Images": [self.images.summary(image) for image in self.images.list()],
+            "Containers": containers,
+            "Volumes": volumes,
+            "BuildCache": self.builder.describe_cache(),
+        }
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """The descriptor may be non-blocking: it shares its state with a socket of the event loop."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            import select
+
+            select.select((), (fd,), ())
+
+
+def _read_facts(roots: Roots) -> Facts:
+    digest = hashlib.sha256(roots.data.encode() + open("/etc/machine-id", "rb").read()).hexdigest()  # noqa: SIM115
+    unified = filesystem_of("/sys/fs/cgroup") == "cgroup2fs" or os.path.exists(
+        "/sys/fs/cgroup/cgroup.controllers"
+    )
+    return Facts(
+        engine_id=f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}",
+        data_root=roots.data,
+        started_ns=time.time_ns(),
+        storage_driver="overlay2",
+        cgroup_version="2" if unified else "1",
+    )

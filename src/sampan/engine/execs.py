@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs run inside a container that already runs.
+
+Source: Engine API v1.51, "Exec". An exec is remembered as long as its container runs, so that its exit code
+can be asked for. Nothing of it is written to disk: it cannot outlive its container's run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sampan.engine.create import program_env
+from sampan.engine.hostca import add_missing
+from sampan.engine.model import Attachment, Container
+from sampan.engine.names import new_id
+from sampan.engine.privileges import plan_capabilities
+from sampan.engine.security import parse_security_options
+from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError
+from sampan.schema.container import ContainerConfig, ExecCreate
+from sampan.shim.control import StartFailed
+
+if TYPE_CHECKING:
+    from sampan.engine.containers import Containers
+    from sampan.engine.hostca import HostCa
+    from sampan.engine.spec import Host
+
+STDERR_FRAME = 2
+CANNOT_START = 126
+
+
+@dataclass(slots=True)
+class Exec:
+    """One program asked for inside a container: what, and how far it is."""
+
+    id: str
+    container: Container
+    create: ExecCreate
+    running: bool = False
+    started: bool = False
+    exit_code: int | None = None
+    pid: int = 0
+    size: tuple[int, int] | None = field(default=None)
+
+
+class Execs:
+    """All execs of the running containers, by id."""
+
+    def __init__(self, containers: Containers, host: Host, host_ca: HostCa) -> None:
+        self._containers = containers
+        self._host_ca = host_ca
+        self._host = host
+        self._by_id: dict[str, Exec] = {}
+
+    def create(self, container: Container, create: ExecCreate) -> str:
+        """Remember what is to be run; nothing runs yet."""
+        if not create.cmd or not create.cmd[0]:
+            raise InvalidArgument("No exec command specified")
+        _require_running(container)
+        process = Exec(new_id(), container, create)
+        self._by_id[process.id] = process
+        container.exec_ids.append(process.id)
+        self._containers.publish(container, f"exec_create: {' '.join(create.cmd)}", execID=process.id)
+        return process.id
+
+    def find(self, exec_id: str) -> Exec:
+        """The exec of this id, or NotFound in Docker's words."""
+        process = self._by_id.get(exec_id)
+        if process is None:
+            raise NotFound(f"No such exec instance: {exec_id}")
+        return process
+
+    def require_startable(self, process: Exec) -> None:
+        """Refuse before the connection becomes a stream what can be refused."""
+        _require_running(process.container)
+        if process.started:
+            raise Conflict(f"Error: Exec command {process.id} is already running or has finished")
+
+    async def start(
+        self, process: Exec, attachment: Attachment | None, *, console_size: list[int] | None = None
+    ) -> None:
+        """Run it; with an attachment its streams go straight to the client."""
+        shim = process.container.shim
+        if shim is None:
+            raise Conflict(f"container {process.container.id} is not running")
+        process.started = process.running = True
+        size = console_size or process.create.console_size
+        try:
+            process.pid = await shim.exec(
+                process.id,
+                self._plan_process(process, size),
+                attachment=attachment,
+                user=process.create.user or process.container.config.user,
+                on_exit=lambda code: self._exited(process, code),
+            )
+        except SampanError as error:
+            process.running = False
+            process.exit_code = error.exit_code if isinstance(error, StartFailed) else CANNOT_START
+            raise
+        command = " ".join(process.create.cmd or ())
+        self._containers.publish(process.container, f"exec_start: {command}", execID=process.id)
+        if process.size and process.running:
+            await shim.resize(process.id, *process.size)
+
+    def _exited(self, process: Exec, exit_code: int) -> None:
+        process.running, process.exit_code, process.pid = False, exit_code, 0
+        if process.id in process.container.exec_ids:
+            process.container.exec_ids.remove(process.id)
+        self._containers.publish(process.container, "exec_die", execID=process.id, exitCode=str(exit_code))
+
+    def _plan_process(self, process: Exec, size: list[int] | None) -> dict[str, Any]:
+        """An OCI runtime-spec `process` object; the user is resolved inside the container."""
+        create, container = process.create, process.container
+        config, host = container.config, container.host_config
+        capabilities = plan_capabilities(
+            self._host.capabilities,
+            add=host.cap_add or (),
+            drop=host.cap_drop or (),
+            privileged=host.privileged or create.privileged,
+        )
+        with_exec_env = ContainerConfig(env=[*(config.env or []), *(create.env or [])], tty=create.tty)
+        env = program_env(with_exec_env, hostname=config.hostname)
+        if self._host_ca.is_wanted(host.annotations):
+            env = add_missing(env, self._host_ca.environment())
+        planned: dict[str, Any] = {
+            "terminal": create.tty,
+            "user": {"uid": 0, "gid": 0},
+            "args": create.cmd,
+            "env": env,
+            "cwd": create.working_dir or config.working_dir or "/",
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
+            "noNewPrivileges": parse_security_options(host.security_opt or ()).no_new_privileges,
+        }
+        if size and any(size):
+            planned["consoleSize"] = {"height": size[0], "width": size[1]}
+        return planned
+
+    def report_failure(self, process: Exec, fd: int, error: SampanError) -> None:
+        """The connection is a stream already: the reason goes out as what the program would say."""
+        text = f"OCI runtime exec failed: {error.message}\r\n".encode()
+        head = b"" if process.create.tty else struct.pack(">B3xI", STDERR_FRAME, len(text))
+        with contextlib.suppress(OSError):
+            os.write(fd, head + text)
+
+    async def resize(self, process: Exec, rows: int, columns: int) -> None:
+        """Set the size of its terminal, now or when it starts."""
+        process.size = (rows, columns)
+        if process.running and process.pid and process.container.shim is not None:
+            await process.container.shim.resize(process.id, rows, columns)
+
+    def inspect(self, process: Exec) -> dict[str, Any]:
+        """An ExecInspectResponse."""
+        create = process.create
+        command = create.cmd or [""]
+        return {
+            "ID": process.id,
+            "Running": process.running,
+            "ExitCode": process.exit_code,
+            "ProcessConfig": {
+                "tty": create.tty,
+                "entrypoint": command[0],
+                "arguments": command[1:],
+                "privileged": create.privileged,
+                **({"user": create.user} if create.user else {}),
+            },
+            "OpenStdin": create.attach_stdin,
+            "OpenStderr": create.attach_stderr,
+            "OpenStdout": create.attach_stdout,
+            "CanRemove": False,
+            "ContainerID": process.container.id,
+            "DetachKeys": "",
+            "Pid": process.pid,
+        }
+
+    def forget_container(self, container: Container) -> None:
+        """Its run is over: what still counts as running has ended with it."""
+        for process in [p for p in self._by_id.values() if p.container is container]:
+            if process.running:
+                process.running, process.exit_code = False, 137
+        container.exec_ids.clear()
+
+    def forget_removed(self, container: Container) -> None:
+        """The container is gone, and with it who could ask."""
+        for exec_id in [i for i, p in self._by_id.items() if p.container is container]:
+            del self._by_id[exec_id]
+
+
+def _require_running(container: Container) -> None:
+    if not container.state.is_running or container.shim is None:
+        raise Conflict(f"container {container.id} is not running")
+    if container.state.status == "paused":
+        raise Conflict(f"Container {container.name} is paused, unpause the container before exec")

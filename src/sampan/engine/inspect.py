@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `inspect` and `ps` say of a container (pure).
+
+Source: Engine API v1.51, ContainerInspectResponse and ContainerSummary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sampan.engine.model import Container, Endpoint, MountPoint
+from sampan.engine.status import describe_status
+from sampan.schema.container import ContainerConfig
+from sampan.schema.times import format_time
+
+
+def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
+    """The whole truth about one container."""
+    document = container.document
+    config = msgspec.to_builtins(document.config)
+    return {
+        "Id": container.id,
+        "Created": format_time(container.created_ns),
+        "Path": document.path,
+        "Args": document.args,
+        "State": inspect_state(container),
+        "Image": document.image_id,
+        "ResolvConfPath": f"{data_dir}/resolv.conf",
+        "HostnamePath": f"{data_dir}/hostname",
+        "HostsPath": f"{data_dir}/hosts",
+        "LogPath": document.log_path,
+        "Name": "/" + container.name,
+        "RestartCount": document.state.restart_count,
+        "Driver": document.driver,
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": container.exec_ids or None,
+        "HostConfig": msgspec.to_builtins(document.host_config),
+        "GraphDriver": {"Name": document.driver, "Data": {"ID": container.id}},
+        "Mounts": [inspect_mount(point) for point in document.mounts],
+        "Config": {
+            name: value for name, value in config.items() if not (name in _OMITTED and value in (None, ""))
+        },
+        "NetworkSettings": inspect_network_settings(container),
+    }
+
+
+# Docker leaves these out where they say nothing.
+_OMITTED = frozenset(
+    {"Healthcheck", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout", "Shell"}
+)
+
+
+def inspect_state(container: Container) -> dict[str, Any]:
+    """The `State` object."""
+    state = container.state
+    return {
+        "Status": state.status,
+        "Running": state.is_running,
+        "Paused": state.status == "paused",
+        "Restarting": state.status == "restarting",
+        "OOMKilled": state.oom_killed,
+        "Dead": state.status == "dead",
+        "Pid": state.pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": format_time(state.started_ns),
+        "FinishedAt": format_time(state.finished_ns),
+    }
+
+
+def inspect_mount(point: MountPoint) -> dict[str, Any]:
+    """One entry of `Mounts`."""
+    mount: dict[str, Any] = {"Type": point.type}
+    if point.name:
+        mount["Name"] = point.name
+    mount |= {"Source": point.source, "Destination": point.destination}
+    if point.driver:
+        mount["Driver"] = point.driver
+    return mount | {"Mode": point.mode, "RW": point.rw, "Propagation": point.propagation}
+
+
+def inspect_network_settings(container: Container) -> dict[str, Any]:
+    """The `NetworkSettings` object with the old top-level fields of the default bridge."""
+    document = container.document
+    running = container.state.is_running
+    bridge = document.endpoints.get("bridge")
+    shown = bridge if bridge and running else None
+    key = f"/proc/{container.shim.shim_pid}/ns/net" if running and container.shim else ""
+    return {
+        "Bridge": "",
+        "SandboxID": container.id if running else "",
+        "SandboxKey": key,
+        "Ports": _inspect_ports(container.config, document.ports) if running else {},
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        "EndpointID": shown.endpoint_id if shown else "",
+        "Gateway": shown.gateway if shown else "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "IPAddress": shown.address if shown else "",
+        "IPPrefixLen": shown.prefix_length if shown else 0,
+        "IPv6Gateway": "",
+        "MacAddress": shown.mac_address if shown else "",
+        "Networks": {
+            name: inspect_endpoint(endpoint, running=running) for name, endpoint in document.endpoints.items()
+        },
+    }
+
+
+def inspect_endpoint(endpoint: Endpoint, *, running: bool) -> dict[str, Any]:
+    """One entry of `Networks`; addresses show only while the container runs."""
+    wanted: dict[str, Any] = msgspec.to_builtins(endpoint.wanted)
+    return {
+        "IPAMConfig": wanted["IPAMConfig"],
+        "Links": wanted["Links"],
+        "Aliases": wanted["Aliases"],
+        "MacAddress": endpoint.mac_address if running else "",
+        "DriverOpts": wanted["DriverOpts"],
+        "GwPriority": wanted["GwPriority"],
+        "NetworkID": endpoint.network_id,
+        "EndpointID": endpoint.endpoint_id if running else "",
+        "Gateway": endpoint.gateway if running else "",
+        "IPAddress": endpoint.address if running else "",
+        "IPPrefixLen": endpoint.prefix_length if running else 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "DNSNames": wanted["Aliases"],
+    }
+
+
+def _inspect_ports(config: ContainerConfig, ports: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
+    """Published ports with where they are; exposed but unpublished ones as null."""
+    shown: dict[str, Any] = dict.fromkeys(config.exposed_ports or {})
+    return shown | {port: list(bindings) for port, bindings in ports.items()}
+
+
+def summarise_container(container: Container, *, now_ns: int) -> dict[str, Any]:
+    """One line of `ps`."""
+    document = container.document
+    return {
+        "Id": container.id,
+        "Names": ["/" + container.name],
+        "Image": document.image,
+        "ImageID": document.image_id,
+        "Command": " ".join([document.path, *(_quote(arg) for arg in document.args)]),
+        "Created": container.created_ns // 1_000_000_000,
+        "Ports": _summarise_ports(container),
+        "Labels": document.config.labels or {},
+        "State": document.state.status,
+        "Status": describe_status(document.state, now_ns=now_ns),
+        "HostConfig": {"NetworkMode": document.host_config.network_mode},
+        "NetworkSettings": {
+            "Networks": {
+                name: inspect_endpoint(endpoint, running=document.state.is_running)
+                for name, endpoint in document.endpoints.items()
+            }
+        },
+        "Mounts": [inspect_mount(point) for point in document.mounts],
+    }
+
+
+def _quote(arg: str) -> str:
+    return f"'{arg}'" if " " in arg else arg
+
+
+def _summarise_ports(container: Container) -> list[dict[str, Any]]:
+    if not container.state.is_running:
+        return []
+    lines: list[dict[str, Any]] = []
+    for port, bindings in _inspect_ports(container.config, container.document.ports).items():
+        number, _, protocol = port.partition("/")
+        private = {"PrivatePort": int(number), "Type": protocol or "tcp"}
+        lines += [
+            {"IP": binding["HostIp"], **private, "PublicPort": int(binding["HostPort"])}
+            for binding in bindings or ()
+        ] or [private]
+    return lines

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything between "start this container" and a running shim: files, network, spec, one order to the
+launcher.
+
+Holds: what was set up for a start that fails is released again; nothing is left mounted on the host, for
+the shim mounts in its own namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sampan.engine.create import program_env
+from sampan.engine.files import write_container_files
+from sampan.engine.hostca import add_missing
+from sampan.engine.model import Attachment, Container
+from sampan.engine.namespaces import plan_namespaces, running_pid
+from sampan.engine.seccomp import SeccompProfiles
+from sampan.engine.security import parse_security_options
+from sampan.engine.spec import INIT_ANNOTATION, Host, SpecRequest, plan_spec
+from sampan.engine.user_devices import plan_devices
+from sampan.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from sampan.engine.hostca import HostCa
+    from sampan.engine.networks import Networks
+    from sampan.paths import Roots
+    from sampan.shim.control import LauncherControl, Shim
+    from sampan.shim.exitstatus import ExitStatus
+    from sampan.snapshot.store import SnapshotStore
+
+OnExit = Callable[[Container, "Shim", "ExitStatus"], None]
+KILO = 1024
+OWN_RUNTIME = frozenset({"", "sampan", "io.containerd.runc.v2"})
+
+
+class Launching:
+    """Turns a container into a running shim."""
+
+    def __init__(
+        self,
+        roots: Roots,
+        launcher: LauncherControl,
+        snapshots: SnapshotStore,
+        networks: Networks,
+        host: Host,
+        host_ca: HostCa,
+        *,
+        runtime: str = "",
+    ) -> None:
+        self._roots = roots
+        self._launcher = launcher
+        self._snapshots = snapshots
+        self._networks = networks
+        self._host = host
+        self._host_ca = host_ca
+        self._default_runtime = runtime
+        self._seccomp = SeccompProfiles()
+        self.find_container: Callable[[str], Container] | None = (
+            None  # for namespaces shared with another one
+        )
+
+    async def launch(self, container: Container, attachments: Sequence[Attachment], on_exit: OnExit) -> Shim:
+        """Start the program; the order that starts it also carries the streams of those already attached."""
+        joined = self._networks.join(container, self._joined_pid(container))
+        try:
+            shim = await self._launcher.launch(
+                self._plan_order(container, joined.order),
+                attachments=attachments,
+                hold=joined.reserved.fds,
+                on_exit=lambda shim, status: on_exit(container, shim, status),
+            )
+        except BaseException:
+            self._networks.leave(container)
+            raise
+        finally:
+            joined.reserved.close()
+        return shim
+
+    def release(self, container: Container) -> None:
+        """Give back what only a running container holds."""
+        self._networks.leave(container)
+
+    def _plan_order(self, container: Container, network: dict[str, Any]) -> dict[str, Any]:
+        config, host = container.config, container.host_config
+        run_dir = f"{self._roots.running}/{container.id}"
+        os.makedirs(run_dir, mode=0o700, exist_ok=True)
+        return {
+            "id": container.id,
+            "run_dir": run_dir,
+            "spec": self._plan_spec(container),
+            "user": config.user,
+            "group_add": host.group_add or [],
+            "rootfs": self._snapshots.mount(container.id).document(),
+            "network": network,
+            "copy_up": [
+                {"path": point.destination, "target": point.source}
+                for point in container.document.mounts
+                if point.copy_up
+            ],
+            "open_stdin": config.open_stdin,
+            "stdin_once": config.stdin_once,
+            "log": self._plan_log(container),
+            "runtime": self._runtime(host.runtime),
+            "seccomp_cache": self._roots.seccomp,
+            "start": True,
+        }
+
+    def _joined_pid(self, container: Container) -> int | None:
+        """With `--network container:NAME` the process whose network is shared."""
+        mode, _, name = container.host_config.network_mode.partition(":")
+        return running_pid(self._find(name)) if mode == "container" else None
+
+    def _plan_log(self, container: Container) -> dict[str, Any]:
+        """Where output is written; without a path nothing is."""
+        log = container.host_config.log_config
+        if log.type == "none":
+            return {}
+        options = log.config or {}
+        planned: dict[str, Any] = {"path": container.document.log_path}
+        if "max-size" in options:
+            planned["max_size"] = parse_size(options["max-size"])
+        if "max-file" in options:
+            planned["max_file"] = int(options["max-file"])
+        return planned
+
+    def _runtime(self, name: str) -> dict[str, str]:
+        """The OCI runtime that is asked for, by path; none for ours."""
+        chosen = self._default_runtime if name in OWN_RUNTIME else name
+        if not chosen:
+            return {}
+        path = shutil.which(chosen)
+        if path is None:
+            raise InvalidArgument(
+                f"unknown or invalid runtime name: {chosen}", hint="give the path of an OCI runtime"
+            )
+        return {"path": path}
+
+    def _plan_spec(self, container: Container) -> dict[str, Any]:
+        config, host = container.config, container.host_config
+        data_dir = f"{self._roots.containers}/{container.id}"
+        files = write_container_files(container, data_dir, self._networks)
+        options = parse_security_options(host.security_opt or ())
+        namespaces = plan_namespaces(host, self._find)
+        devices, rules = plan_devices(host)
+        env = program_env(config, hostname=config.hostname)
+        mounts = list(container.document.mounts)
+        if self._host_ca.is_wanted(host.annotations):
+            mounts.append(self._host_ca.mount())
+            env = add_missing(env, self._host_ca.environment())
+        request = SpecRequest(
+            container_id=container.id,
+            args=[container.document.path, *container.document.args],
+            env=env,
+            cwd=config.working_dir or "/",
+            hostname=config.hostname,
+            domainname=config.domainname,
+            host_config=host,
+            cgroup_path=f"{host.cgroup_parent or '/sampan'}/{container.id}",
+            seccomp=None,
+            tty=config.tty,
+            no_new_privileges=options.no_new_privileges,
+            mounts=mounts,
+            files=files,
+            devices=devices,
+            device_rules=rules,
+            namespace_paths=namespaces.paths,
+            shared_namespaces=namespaces.shared,
+            annotations={INIT_ANNOTATION: "true"} if host.init else {},
+        )
+        spec = plan_spec(request, self._host)
+        profile = self._seccomp.choose(
+            options.seccomp, spec["process"]["capabilities"]["bounding"], privileged=host.privileged
+        )
+        if profile is not None:
+            spec["linux"]["seccomp"] = profile
+        return spec
+
+    def _find(self, name: str) -> Container:
+        assert self.find_container is not None
+        return self.find_container(name)
+
+
+def parse_size(text: str) -> int:
+    """`10m` → bytes, as in log options."""
+    units = {"k": KILO, "m": KILO**2, "g": KILO**3}
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
+    return int(float(number) * units.get(unit, 1))

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits of a container: Docker's HostConfig → OCI runtime-spec `linux.resources` and `process.rlimits`
+(pure).
+
+Sizes are bytes, CPU quota and period microseconds, as both standards have them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.errors import InvalidArgument
+from sampan.schema.container import HostConfig, Ulimit
+
+MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024
+CPU_PERIOD_US = 100_000
+NANO = 1_000_000_000
+
+
+def plan_resources(host: HostConfig, devices: list[dict[str, Any]]) -> dict[str, Any]:
+    """The `resources` object; only what was asked for appears in it."""
+    resources: dict[str, Any] = {
+        "devices": devices,
+        "memory": plan_memory(host),
+        "cpu": plan_cpu(host),
+        "pids": {"limit": host.pids_limit} if host.pids_limit else {},
+        "blockIO": plan_block_io(host),
+    }
+    return {name: value for name, value in resources.items() if value}
+
+
+def plan_memory(host: HostConfig) -> dict[str, Any]:
+    """Docker's default gives as much swap as memory: the swap limit counts both together."""
+    if host.memory and host.memory < MINIMUM_MEMORY_BYTES:
+        raise InvalidArgument("Minimum memory limit allowed is 6MB")
+    if host.memory_swap > 0 and not host.memory:
+        raise InvalidArgument("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if 0 < host.memory_swap < host.memory:
+        raise InvalidArgument("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if host.memory and host.memory_reservation > host.memory:
+        raise InvalidArgument("Minimum memory limit can not be less than memory reservation limit, see usage")
+    memory: dict[str, Any] = {}
+    if host.memory > 0:
+        memory["limit"] = host.memory
+        memory["swap"] = host.memory_swap or host.memory * 2
+    if host.memory_reservation > 0:
+        memory["reservation"] = host.memory_reservation
+    if host.memory_swappiness is not None and host.memory_swappiness >= 0:
+        memory["swappiness"] = host.memory_swappiness
+    if host.oom_kill_disable:
+        memory["disableOOMKiller"] = True
+    return memory
+
+
+def plan_cpu(host: HostConfig) -> dict[str, Any]:
+    """`--cpus` is a quota in a period of 100 ms; the two ways to say it exclude each other."""
+    if host.nano_cpus < 0:
+        raise InvalidArgument("range of CPUs is from 0.01 upwards, as there must be some CPU to run on")
+    if host.nano_cpus and (host.cpu_period or host.cpu_quota):
+        raise InvalidArgument("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set")
+    cpu: dict[str, Any] = {}
+    if host.nano_cpus:
+        cpu["period"] = CPU_PERIOD_US
+        cpu["quota"] = host.nano_cpus * CPU_PERIOD_US // NANO
+    asked = {
+        "shares": host.cpu_shares,
+        "period": host.cpu_period,
+        "quota": host.cpu_quota,
+        "realtimePeriod": host.cpu_realtime_period,
+        "realtimeRuntime": host.cpu_realtime_runtime,
+        "cpus": host.cpuset_cpus,
+        "mems": host.cpuset_mems,
+    }
+    return cpu | {name: value for name, value in asked.items() if value}
+
+
+def plan_block_io(host: HostConfig) -> dict[str, Any]:
+    """Only the weight: limits by device need a device that exists, which the runtime checks."""
+    if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
+        raise InvalidArgument("Range of blkio weight is from 10 to 1000")
+    return {"weight": host.blkio_weight} if host.blkio_weight else {}
+
+
+def plan_rlimits(ulimits: list[Ulimit]) -> list[dict[str, Any]]:
+    """`nofile=1024:2048` → RLIMIT_NOFILE; -1 means without limit."""
+    return [
+        {"type": "RLIMIT_" + u.name.upper(), "soft": _unlimited(u.soft), "hard": _unlimited(u.hard)}
+        for u in ulimits
+    ]
+
+
+def _unlimited(value: int) -> int:
+    return value if value >= 0 else (1 << 64) - 1

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.engine_process import EngineProcess, running_engine
+
+
+@pytest.fixture(scope="session")
+def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    with running_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared_engine: EngineProcess) -> Iterator[EngineProcess]:
+    """The session's engine; whatever containers a test leaves are removed."""
+    yield shared_engine
+    shared_engine.remove_everything()
+
+
+@pytest.fixture
+def own_engine(tmp_path: Path) -> Iterator[EngineProcess]:
+    """An engine of the test's own: it may be killed."""
+    with running_engine(tmp_path) as engine:
+        yield engine
