@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits: from the runtime-spec's linux.resources to writes of control files, on v1 and on v2.
 
-`plan_v1` and `plan_v2` are pure. A control file that this kernel does not have costs a warning, as with Docker;
-a value that the kernel refuses is an error.
+`plan_v1` and `plan_v2` are pure. A control file that this kernel does not have costs a warning, as with
+Docker; a value that the kernel refuses is an error.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a group uses: memory, processor time, processes, block I/O, as plain numbers of one shape for v1 and v2."""
+"""What a group uses: memory, processor time, processes, block I/O; one shape for v1 and v2."""
 
 from __future__ import annotations
 

@@ -25,10 +25,12 @@ _TYPE_CGROUP_DEVICE, _ATTACH_CGROUP_DEVICE, _ALLOW_MULTI = 15, 6, 2
 _ACCESS = {"m": 1, "r": 2, "w": 4}
 _KIND = {"b": 1, "c": 2}
 
-_ALWAYS = tuple(
-    ("c", major, minor, "rwm")
-    for major, minor in ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
-) + (("c", None, None, "m"), ("b", None, None, "m"))
+_DEFAULTS = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
+_ALWAYS = (
+    *(("c", major, minor, "rwm") for major, minor in _DEFAULTS),
+    ("c", None, None, "m"),
+    ("b", None, None, "m"),
+)
 """What every container may: the default devices, terminals, and to make nodes (not to open them)."""
 
 
@@ -74,10 +76,11 @@ def _number(value: int | None) -> int | None:
 def plan_v1_writes(default: bool, rules: Iterable[DeviceRule]) -> list[tuple[str, str]]:
     """Return (file, text) for a new v1 group, which starts with its parent's permissions."""
     writes = [("devices.allow" if default else "devices.deny", "a")]
-    for rule in rules:
-        if rule.allow != default or not default:
-            writes.append(("devices.allow" if rule.allow else "devices.deny", rule.format()))
-    return writes
+    changes = (rule for rule in rules if not (rule.allow and default))
+    return [
+        *writes,
+        *(("devices.allow" if rule.allow else "devices.deny", rule.format()) for rule in changes),
+    ]
 
 
 def compile_filter(default: bool, rules: Iterable[DeviceRule]) -> bytes:

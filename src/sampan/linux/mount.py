@@ -69,7 +69,7 @@ def _bytes(text: str | None) -> bytes | None:
 def mount(
     source: str | None, target: str, filesystem: str | None = None, flags: int = 0, data: str | None = None
 ) -> None:
-    """Call mount(2), for targets that nobody else can change."""
+    """Mount a file system, or bind a directory, at a path that nobody else can change."""
     result = libc.mount(
         _bytes(source), _bytes(target), _bytes(filesystem), ctypes.c_ulong(flags), _bytes(data)
     )

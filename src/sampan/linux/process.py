@@ -40,7 +40,7 @@ _NO_KEYRINGS = (38, 95)  # ENOSYS, EOPNOTSUPP
 
 
 def prctl(option: int, *arguments: int) -> int:
-    """Call prctl(2) with up to four integers."""
+    """Operate on this process, with up to four integers."""
     registers = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
     return check(libc.prctl(ctypes.c_int(option), *registers), "prctl")
 

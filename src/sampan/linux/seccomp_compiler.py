@@ -26,7 +26,7 @@ COMPILER_VERSION = 1
 LIBRARY = "libseccomp.so.2"
 
 _RET_ALLOW, _RET_ERRNO, _RET_LOG, _RET_TRACE, _RET_TRAP = 0x7FFF0000, 0x50000, 0x7FFC0000, 0x7FF00000, 0x30000
-_ACTIONS = {
+ACTIONS = {
     "SCMP_ACT_KILL": 0,
     "SCMP_ACT_KILL_THREAD": 0,
     "SCMP_ACT_KILL_PROCESS": 0x80000000,
@@ -37,7 +37,7 @@ _ACTIONS = {
     "SCMP_ACT_ALLOW": _RET_ALLOW,
 }
 _WITH_ERRNO = ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE")
-_OPERATORS = {
+OPERATORS = {
     "SCMP_CMP_NE": 1,
     "SCMP_CMP_LT": 2,
     "SCMP_CMP_LE": 3,
@@ -47,7 +47,7 @@ _OPERATORS = {
     "SCMP_CMP_MASKED_EQ": 7,
 }
 _NATIVE = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64", "riscv64": "SCMP_ARCH_RISCV64"}
-_TOKENS = {
+TOKENS = {
     "SCMP_ARCH_X86": 0x40000003,
     "SCMP_ARCH_X86_64": 0xC000003E,
     "SCMP_ARCH_X32": 0x4000003E,
@@ -117,15 +117,15 @@ def open_library() -> ctypes.CDLL:
 
 
 def _check(result: int, subject: str) -> None:
-    """libseccomp answers with a negative errno; EEXIST says that it is so already."""
+    """Libseccomp answers with a negative errno; EEXIST says that it is so already."""
     if result < 0 and -result != errno.EEXIST:
         raise InvalidArgument(f"seccomp profile: {subject}: {os.strerror(-result).lower()}")
 
 
 def _action(name: str, errno_value: int | None) -> int:
-    if name not in _ACTIONS:
+    if name not in ACTIONS:
         raise InvalidArgument(f'seccomp profile: unknown action "{name}"')
-    value = _ACTIONS[name]
+    value = ACTIONS[name]
     if name in _WITH_ERRNO:
         value |= (errno.EPERM if errno_value is None else errno_value) & 0xFFFF
     return value
@@ -136,14 +136,14 @@ def _add_architectures(library: ctypes.CDLL, context: int, names: Iterable[str])
     native = _NATIVE.get(os.uname().machine, "")
     added = [native] if native else []
     for name in names:
-        if name != native and name in _TOKENS:
-            _check(library.seccomp_arch_add(context, _TOKENS[name]), name)
+        if name != native and name in TOKENS:
+            _check(library.seccomp_arch_add(context, TOKENS[name]), name)
             added.append(name)
     return added
 
 
 def _set_attributes(library: ctypes.CDLL, context: int) -> None:
-    """Leave no_new_privs to the caller, and sort the calls into a tree (libseccomp 2.5) for quick decisions."""
+    """Leave no_new_privs to the caller, and sort the calls into a tree for quick decisions."""
     _check(library.seccomp_attr_set(context, _ATTR_CTL_NNP, 0), "no_new_privs")
     library.seccomp_attr_set(context, _ATTR_CTL_OPTIMIZE, 2)
 
@@ -167,7 +167,7 @@ def _add_rule(library: ctypes.CDLL, context: int, rule: dict[str, Any], default:
 def _alternatives(arguments: list[dict[str, Any]]) -> list[list[_Comparison]]:
     """All comparisons of a rule must hold; two on one argument are alternatives, as in runc."""
     comparisons = [
-        _Comparison(a["index"], _OPERATORS[a["op"]], a.get("value") or 0, a.get("valueTwo") or 0)
+        _Comparison(a["index"], OPERATORS[a["op"]], a.get("value") or 0, a.get("valueTwo") or 0)
         for a in arguments
     ]
     if len({c.argument for c in comparisons}) == len(comparisons):
@@ -190,9 +190,9 @@ def _newer_calls_preamble(library: ctypes.CDLL, profile: dict[str, Any], archite
     for name in architectures:
         if name == "SCMP_ARCH_X32":
             continue  # shares its token with x86-64, apart by bit 30, which the block leaves alone
-        highest = _highest_number(library, profile, _TOKENS[name])
+        highest = _highest_number(library, profile, TOKENS[name])
         if highest > 0:
-            token = 0xC000003E if name == "SCMP_ARCH_X86_64" else _TOKENS[name]
+            token = 0xC000003E if name == "SCMP_ARCH_X86_64" else TOKENS[name]
             blocks += _block(token, highest, is_x86_64=name == "SCMP_ARCH_X86_64")
     return blocks
 

@@ -5,8 +5,8 @@
 away. `sampan-runtime` (`command`) is runc's command line on top of these.
 """
 
-from sampan.runtime.copyup import copy_up
 from sampan.runtime.container import Init, create, delete, read_config
+from sampan.runtime.copyup import copy_up
 from sampan.runtime.execute import Process, exec_process
 from sampan.runtime.failure import ExecFailed, SetupFailed
 from sampan.runtime.user import User, resolve_user

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parent's side: make a container from a bundle, start it, delete what is left of it.
 
-`create` returns when everything is in place and the program is one "start" away. The caller becomes the parent
-of the container's first process and has to reap it. It must have one thread only.
+`create` returns when everything is in place and the program is one "start" away. The caller becomes the
+parent of the container's first process and has to reap it. It must have one thread only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -57,7 +58,7 @@ class Init:
             release(channel)
         finally:
             channel.close()
-        self.warnings += run_late_hooks(hooks_of(self._spec, "poststart"), self.state("running"))
+        self.warnings += run_poststart(self._spec, self.id, self.bundle, self.pid)
 
     def signal(self, number: int) -> None:
         """Send a signal to the first process."""
@@ -87,6 +88,11 @@ def release(channel: Channel) -> None:
     channel.expect("")
 
 
+def run_poststart(spec: dict[str, Any], container_id: str, bundle: str, pid: int) -> list[str]:
+    """Run the hooks that follow the program's start; their failures are warnings."""
+    return run_late_hooks(hooks_of(spec, "poststart"), state_of(spec, container_id, bundle, "running", pid))
+
+
 def create(
     bundle: str,
     *,
@@ -101,8 +107,8 @@ def create(
 ) -> Init:
     """Make the container that `bundle` describes; on failure nothing of it is left.
 
-    `hierarchies` may be handed in by a caller that makes many containers. `keep_fds` descriptors from 3 on are
-    passed to the program. `debug` gets the plan, a line a step.
+    `hierarchies` may be handed in by a caller that makes many containers. `keep_fds` descriptors from 3 on
+    are passed to the program. `debug` gets the plan, a line a step.
     """
     spec = read_config(bundle) if spec is None else spec
     cgroup = plan_cgroup(spec, container_id, discover_hierarchies() if hierarchies is None else hierarchies)
@@ -116,7 +122,7 @@ def create(
         _prepare_cgroup(init)
         _launch(init, steps, program, stdio=stdio, listener=listener, keep_fds=keep_fds)
     except BaseException:
-        _undo(init)
+        discard(init)
         raise
     return init
 
@@ -215,14 +221,13 @@ def _converse(init: Init, channel: Channel) -> None:
     init.warnings += apply_oom_score(init.pid, process_spec.get("oomScoreAdj"))
 
 
-def _undo(init: Init) -> None:
-    """Leave nothing of a container whose creation failed."""
+def discard(init: Init) -> None:
+    """Kill and reap the first process, if there is one, and remove the groups."""
     if init.pidfd >= 0:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             init.signal(signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        os.waitpid(init.pid, 0)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(init.pid, 0)
     init.close()
     init.cgroup.remove()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copy-up: an empty volume starts with what the image has at its place, as Docker does.
 
-Owners, modes, times, extended attributes, symbolic links, hard links and device nodes are kept. Both trees are
-walked by descriptors, with O_NOFOLLOW at each step, so a link in the image leads nowhere.
+Owners, modes, times, extended attributes, symbolic links, hard links and device nodes are kept. Both trees
+are walked by descriptors, with O_NOFOLLOW at each step, so a link in the image leads nowhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NO_XATTRS = (errno.ENOTSUP, errno.EPERM, errno.ENODATA)
 
 
 def copy_up(root_fd: int, path: str, target_dir: str) -> bool:
-    """Fill the directory `target_dir` from `path` inside the root, if it is empty; tell whether it was done."""
+    """Fill `target_dir` from `path` inside the root, if that is empty; tell whether it was done."""
     target = os.open(target_dir, _DIRECTORY)
     try:
         if os.listdir(target):

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A further process in a running container (`docker exec`).
 
-The child enters the container's groups and namespaces and takes on the same limits as the first process. It is
-made undumpable before: from the moment it is in the container's pid namespace, a program there could otherwise
-trace it and get at the host's descriptors (CVE-2016-9962). If the caller's children are not born in that pid
-namespace, an intermediate process joins it (see `spawn`); a caller that wants many execs spares that by joining
-once with `setns(pidfd, CLONE_NEWPID)`.
+The child enters the container's groups and namespaces and takes on the same limits as the first process. It
+is made undumpable before: from the moment it is in the container's pid namespace, a program there could
+otherwise trace it and get at the host's descriptors (CVE-2016-9962). If the caller's children are not born in
+that pid namespace, an intermediate process joins it (see `spawn`); a caller that wants many execs spares that
+by joining once with `setns(pidfd, CLONE_NEWPID)`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -92,10 +93,8 @@ def _complete(running: Process, channel: Channel, process_spec: dict[str, Any]) 
 
 
 def _discard(running: Process) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         running.signal(signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     os.waitpid(running.pid, 0)
     for fd in (running.pidfd, running.console_fd):
         if fd >= 0:

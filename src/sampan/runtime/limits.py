@@ -46,7 +46,11 @@ def _apply(pid: int, name: str, number: int, wanted: tuple[int, int]) -> list[st
 
 
 def _smaller(value: int, hard: int) -> int:
-    return hard if value == resource.RLIM_INFINITY or (hard not in (-1,) and value > hard) else value
+    return (
+        hard
+        if value == resource.RLIM_INFINITY or (hard != resource.RLIM_INFINITY and value > hard)
+        else value
+    )
 
 
 def apply_oom_score(pid: int, adjustment: int | None) -> list[str]:

@@ -48,7 +48,7 @@ def _refusal(path: str) -> int:
 
 
 def exec_failure(name: str, error: OSError) -> ExecFailed:
-    """Describe an execve that failed though the file is there: no interpreter, wrong format, no permission."""
+    """Describe an execve that failed though the file is there: no interpreter, wrong format, no right."""
     number = error.errno or errno.EIO
     if number == errno.EACCES:
         return ExecFailed(number, f'exec: "{name}": {describe_errno(number)}')

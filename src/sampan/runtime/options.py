@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "ro": (m.MOUNT_ATTR_RDONLY, 0),
     "rw": (0, m.MOUNT_ATTR_RDONLY),
     "nosuid": (m.MOUNT_ATTR_NOSUID, 0),
@@ -32,7 +32,7 @@ _ATTRIBUTES = {
 }
 """Name → (bits set, bits cleared). With an `r` in front the option holds for the mounts below as well."""
 
-_PROPAGATION = {
+PROPAGATION = {
     "private": m.MS_PRIVATE,
     "shared": m.MS_SHARED,
     "slave": m.MS_SLAVE,
@@ -92,14 +92,14 @@ def parse_mount_options(options: Iterable[str]) -> MountOptions:
 
 
 def _take_attribute(parsed: MountOptions, option: str) -> bool:
-    if option in _ATTRIBUTES:
-        parsed._set(_ATTRIBUTES[option], recursive=False)
-    elif option[:1] == "r" and option[1:] in _ATTRIBUTES:
-        parsed._set(_ATTRIBUTES[option[1:]], recursive=True)
-    elif option in _PROPAGATION:
-        parsed.propagation, parsed.propagation_recursive = _PROPAGATION[option], False
-    elif option[:1] == "r" and option[1:] in _PROPAGATION:
-        parsed.propagation, parsed.propagation_recursive = _PROPAGATION[option[1:]], True
+    if option in ATTRIBUTES:
+        parsed._set(ATTRIBUTES[option], recursive=False)
+    elif option[:1] == "r" and option[1:] in ATTRIBUTES:
+        parsed._set(ATTRIBUTES[option[1:]], recursive=True)
+    elif option in PROPAGATION:
+        parsed.propagation, parsed.propagation_recursive = PROPAGATION[option], False
+    elif option[:1] == "r" and option[1:] in PROPAGATION:
+        parsed.propagation, parsed.propagation_recursive = PROPAGATION[option[1:]], True
     else:
         return False
     return True

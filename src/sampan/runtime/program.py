@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last steps before the user's program: who it is, what it may do, and execve.
 
-The order is the kernel's doing. The bounding set can be cut only while CAP_SETPCAP is there, so it comes first.
-Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is installed while that is left, and as few calls as
-can be come after it: the filter judges them too. With no_new_privs the filter is the very last.
+The order is the kernel's doing. The bounding set can be cut only while CAP_SETPCAP is there, so it comes
+first. Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is installed while that is left, and as few
+calls as can be come after it: the filter judges them too. With no_new_privs the filter is the very last.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 """The built-in init (`docker run --init`): a first process that starts the program, passes signals on to it,
 reaps orphans, and ends with the program's code.
 
-It is asked for by the config's annotation `io.sampan.init: "true"`. The process stays this one, forked and not
-executed, so nothing has to be mounted into the container; it has taken on the program's user, capabilities and
-filter before.
+It is asked for by the config's annotation `io.sampan.init: "true"`. The process stays this one, forked and
+not executed, so nothing has to be mounted into the container; it has taken on the program's user,
+capabilities and filter before.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FAULTS = frozenset(
 
 
 def split_init() -> None:
-    """Fork: returns in the child, which is to become the program; the parent stays as init and never returns."""
+    """Fork: returns in the child, which is to become the program; the parent stays as init for good."""
     awaited = set(signal.valid_signals()) - _FAULTS
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     child = os.fork()

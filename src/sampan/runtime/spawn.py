@@ -2,8 +2,8 @@
 """Bringing a process into being in the right namespaces (runtime-spec: linux.namespaces, uidMappings).
 
 New namespaces come with the clone itself. One that exists already (a `path`) can only be joined by a process
-that is then stuck with it, so an intermediate one joins and clones with CLONE_PARENT: the child is the caller's
-own all the same. The cgroup namespace is left to the child, which must first be in its groups.
+that is then stuck with it, so an intermediate one joins and clones with CLONE_PARENT: the child is the
+caller's own all the same. The cgroup namespace is left to the child, which must first be in its groups.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _be_intermediate(
             channel.close()
             child()
         channel.send("born", [pidfd], pid=pid)
-    except BaseException as error:  # noqa: BLE001 - told to the parent; nothing may unwind into the copied stack
+    except BaseException as error:  # noqa: BLE001 - told to the parent, unwinds nothing
         channel.send("failed", **encode_failure(error, "join namespaces"))
     finally:
         os._exit(0)

@@ -63,7 +63,7 @@ def use_console(slave: int) -> None:
 
 
 def give_stdio(uid: int) -> None:
-    """Make the user own their standard descriptors, so that they may open /dev/stdout again (as runc does)."""
+    """Make the user own their standard descriptors, so that they may open /dev/stdout (as runc does)."""
     for fd in (0, 1, 2):
         try:
             status = os.fstat(fd)

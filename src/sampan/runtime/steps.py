@@ -3,8 +3,8 @@
 
 Steps run in the child, in its own mount namespace, before pivot_root. A target is always a path of the
 container, resolved inside its root to a descriptor, and mounted on through that descriptor (CVE-2021-30465).
-What comes from the host is opened before, by `prepare`, in the parent: a user namespace may not be able to walk
-there, and nothing in the image can redirect it.
+What comes from the host is opened before, by `prepare`, in the parent: a user namespace may not be able to
+walk there, and nothing in the image can redirect it.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ exec, which is how the parent learns that the program runs: the end of the conve
                                                 or "failed", at any point: no program, the child has gone
     poststart hooks
 
-For `sampan-runtime`, where create and start are two processes, the child is given a listening socket: it closes
-the pair after "ready", and "start" arrives on the connection it accepts there.
+For `sampan-runtime`, where create and start are two processes, the child is given a listening socket: it
+closes the pair after "ready", and "start" arrives on the connection it accepts there.
 
 An exec is the same with fewer lines: "ready" after the namespaces are joined, "start" at once.
 """
@@ -66,7 +66,7 @@ class Channel:
         return fields["type"], fields, fds
 
     def expect(self, kind: str) -> list[int]:
-        """Return the descriptors of the next message, which must be of that kind; raise what it failed with."""
+        """Return the descriptors of the next message, if it is of that kind; raise what it failed with."""
         got, fields, fds = self.receive()
         if got == kind:
             return fds

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who a container runs as: `--user` and `--group-add` looked up in the image's own /etc/passwd and /etc/group.
+"""Who a container runs as: `--user` and `--group-add` looked up in the image's own passwd and group files.
 
-Docker's rules: a number needs no entry; a name does. A number that has an entry brings its groups and home. An
-explicit group replaces the supplementary groups that /etc/group would give.
+Docker's rules: a number needs no entry; a name does. A number that has an entry brings its groups and home.
+An explicit group replaces the supplementary groups that /etc/group would give.
 """
 
 from __future__ import annotations
