@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copy a selection into a snapshot, as BuildKit's COPY does.
+
+Holds: contents, modes and times are kept; owners too where they come from an image, and extended attributes;
+hard links within one selection stay hard links. A file that an earlier snapshot of ours holds already, with
+everything the same, is linked instead of copied: committed snapshots never change.
+Not here: what the sources mean (``select``), archives (``unpack``).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sampan.build.files.names import join, parent_of
+from sampan.build.files.scan import Entry
+from sampan.build.files.select import Item, Selection
+from sampan.build.files.upper import Upper, copy_xattrs
+from sampan.build.modes import ModeChange
+from sampan.errors import Cancelled
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FICLONE = 0x40049409
+_CHUNK_BYTES = 1 << 30
+_NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EBADF)
+_NOT_LINKED = (errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EPERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A committed snapshot that an earlier run of the same step made: its directory, and its files' digests."""
+
+    fd: int
+    digests: Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class Transfer:
+    """How files shall arrive: owner and mode when they are given, and what may be used again."""
+
+    owner: tuple[int, int] | None = None
+    mode: ModeChange | None = None
+    link: bool = False
+    keep_xattrs: bool = False
+    may_link_sources: bool = False
+    earlier: Earlier | None = None
+    is_stopped: Callable[[], bool] = lambda: False
+    written: dict[str, bytes] = field(default_factory=dict)
+    """The digests of the files written, by name in the snapshot, for the next run."""
+
+
+def copy_selection(selection: Selection, upper: Upper, destination: str, transfer: Transfer) -> None:
+    """Write the selection to the destination (absolute; a slash at the end means a folder)."""
+    for item in selection.items:
+        _Copier(selection, upper, transfer).copy(item, destination)
+
+
+class _Copier:
+    def __init__(self, selection: Selection, upper: Upper, transfer: Transfer) -> None:
+        self.selection = selection
+        self.upper = upper
+        self.transfer = transfer
+        self.links: dict[tuple[int, int], str] = {}
+
+    def copy(self, item: Item, destination: str) -> None:
+        target = self._resolve(destination)
+        if item.keep_parents or item.top.is_folder:
+            self._make_folders(target)
+            self._copy_tree(item, target)
+        else:
+            self._copy_one(item, destination, target)
+
+    def _resolve(self, path: str) -> str:
+        return self.upper.resolve(path, follow=not self.transfer.link)
+
+    def _copy_one(self, item: Item, destination: str, target: str) -> None:
+        status = self.upper.lookup(target)
+        if destination.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
+            self._make_folders(target)
+            target = join(target, item.base_name)
+        else:
+            self._make_folders(parent_of(target))
+        self._write(item.top, target)
+
+    def _copy_tree(self, item: Item, target: str) -> None:
+        """Folders in the tree take the source's mode and owner, also where they exist."""
+        for entry in item.entries:
+            if self.transfer.is_stopped():
+                raise Cancelled("copy stopped")
+            name = join(target, entry.name)
+            if entry.is_folder:
+                mode, owner = self._mode(entry), self._owner(entry)
+                if not self.upper.make_folder(name, mode, owner):
+                    self.upper.set_attributes(name, mode, owner)
+                self.upper.set_times(name, (entry.status.st_mtime_ns, entry.status.st_mtime_ns))
+                self._copy_xattrs(entry, name)
+            else:
+                self._write(entry, name)
+
+    def _make_folders(self, name: str) -> None:
+        self.upper.make_folders(name, owner=self.transfer.owner or (0, 0))
+
+    def _write(self, entry: Entry, name: str) -> None:
+        self.upper.clear(name)
+        if self._link_again(entry, name):
+            return
+        if entry.is_file:
+            self._write_file(entry, name)
+        else:
+            self._write_special(entry, name)
+
+    def _link_again(self, entry: Entry, name: str) -> bool:
+        """A second name of a file that this copy has written."""
+        if entry.status.st_nlink < 2 or not entry.is_file:
+            return False
+        key = (entry.status.st_dev, entry.status.st_ino)
+        first = self.links.setdefault(key, name)
+        if first == name:
+            return False
+        os.link(first, name, src_dir_fd=self.upper.fd, dst_dir_fd=self.upper.fd, follow_symlinks=False)
+        if first in self.transfer.written:
+            self.transfer.written[name] = self.transfer.written[first]
+        return True
+
+    def _write_file(self, entry: Entry, name: str) -> None:
+        digest = self.selection.digests.get(entry.path)
+        if digest is not None:
+            self.transfer.written[name] = digest
+            if self._reuse(entry, name, digest):
+                return
+        if self.transfer.may_link_sources and self._link_source(entry, name):
+            return
+        source = os.open(entry.path, _READ, dir_fd=self.selection.root_fd)
+        try:
+            target = os.open(name, _CREATE, 0o600, dir_fd=self.upper.fd)
+            try:
+                copy_data(source, target, entry.status.st_size)
+                owner = self._owner(entry)
+                # Always: a folder with the set-group-ID bit gives its group to what is made in it.
+                os.fchown(target, *owner)
+                self._copy_xattrs(entry, name)
+                os.fchmod(target, self._mode(entry))
+                os.utime(target, ns=(entry.status.st_mtime_ns, entry.status.st_mtime_ns))
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+
+    def _reuse(self, entry: Entry, name: str, digest: bytes) -> bool:
+        """Link the file that the earlier snapshot has under this name, if all of it is as it shall be."""
+        earlier = self.transfer.earlier
+        if earlier is None or earlier.digests.get(name) != digest:
+            return False
+        try:
+            found = os.stat(name, dir_fd=earlier.fd, follow_symlinks=False)
+        except OSError:
+            return False
+        if not stat.S_ISREG(found.st_mode) or not self._is_as_wanted(entry, found):
+            return False
+        return _try_link(earlier.fd, name, self.upper.fd, name)
+
+    def _link_source(self, entry: Entry, name: str) -> bool:
+        """The source is ours alone (an unpacked archive): dress it and give it its place."""
+        if not _try_link(self.selection.root_fd, entry.path, self.upper.fd, name):
+            return False
+        if not self._is_as_wanted(entry, entry.status):
+            self.upper.set_attributes(name, self._mode(entry), self._owner(entry))
+        return True
+
+    def _is_as_wanted(self, entry: Entry, found: os.stat_result) -> bool:
+        return (
+            found.st_size == entry.status.st_size
+            and found.st_mtime_ns == entry.status.st_mtime_ns
+            and stat.S_IMODE(found.st_mode) == self._mode(entry)
+            and (found.st_uid, found.st_gid) == self._owner(entry)
+        )
+
+    def _write_special(self, entry: Entry, name: str) -> None:
+        status = entry.status
+        if entry.is_link:
+            os.symlink(os.readlink(entry.path, dir_fd=self.selection.root_fd), name, dir_fd=self.upper.fd)
+        elif stat.S_ISSOCK(status.st_mode):
+            return
+        else:
+            os.mknod(name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev, dir_fd=self.upper.fd)
+        os.chown(name, *self._owner(entry), dir_fd=self.upper.fd, follow_symlinks=False)
+        if not entry.is_link:
+            os.chmod(name, self._mode(entry), dir_fd=self.upper.fd)
+        self._copy_xattrs(entry, name)
+        os.utime(
+            name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=self.upper.fd, follow_symlinks=False
+        )
+
+    def _mode(self, entry: Entry) -> int:
+        mode = stat.S_IMODE(entry.status.st_mode)
+        return self.transfer.mode(mode, entry.is_folder) if self.transfer.mode is not None else mode
+
+    def _owner(self, entry: Entry) -> tuple[int, int]:
+        if self.transfer.owner is not None:
+            return self.transfer.owner
+        if not self.selection.keep_owners:
+            return (0, 0)
+        return (entry.status.st_uid, entry.status.st_gid)
+
+    def _copy_xattrs(self, entry: Entry, name: str) -> None:
+        if self.transfer.keep_xattrs:
+            copy_xattrs(self.selection.root_fd, entry.path, self.upper.fd, name)
+
+
+def copy_data(source: int, target: int, size: int) -> None:
+    """The content, by sharing extents where the file system can, else inside the kernel."""
+    if size == 0:
+        return
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+        return
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+    try:
+        while os.copy_file_range(source, target, _CHUNK_BYTES):
+            pass
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+        # Another file system, or one without the call; nothing has been copied then.
+        while os.sendfile(target, source, None, _CHUNK_BYTES):
+            pass
+
+
+def make_document(upper: Upper, destination: str, name: str, content: bytes, transfer: Transfer) -> None:
+    """Write an inline document: 0644, or as the flags say."""
+    target = upper.resolve(destination, follow=not transfer.link)
+    status = upper.lookup(target)
+    owner = transfer.owner or (0, 0)
+    if destination.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
+        upper.make_folders(target, owner=owner)
+        target = join(target, name)
+    else:
+        upper.make_folders(parent_of(target), owner=owner)
+    upper.clear(target)
+    fd = os.open(target, _CREATE, 0o600, dir_fd=upper.fd)
+    with open(fd, "wb") as file:
+        file.write(content)
+        os.fchown(fd, *owner)
+        os.fchmod(fd, transfer.mode(0o644, False) if transfer.mode is not None else 0o644)
+
+
+def _try_link(source_fd: int, source: str, target_fd: int, target: str) -> bool:
+    """Whether the file got a second name; False where that is not possible and it must be copied."""
+    try:
+        os.link(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NOT_LINKED:
+            return False
+        raise
+    return True
