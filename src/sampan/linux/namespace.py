@@ -67,9 +67,9 @@ def clone(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
     migration of a running process.
     """
     pidfd = ctypes.c_int(-1)
-    arguments = _CloneArgs(
-        flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=signal.SIGCHLD.value
-    )
+    arguments = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd))
+    if not flags & CLONE_PARENT:  # a sibling takes over this process' own exit signal
+        arguments.exit_signal = signal.SIGCHLD.value
     if cgroup_fd is not None:
         arguments.flags |= CLONE_INTO_CGROUP
         arguments.cgroup = cgroup_fd

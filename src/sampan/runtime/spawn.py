@@ -13,7 +13,7 @@ import os
 from sampan.errors import InvalidArgument, Unsupported
 from sampan.linux import namespace
 from sampan.linux.socket import seqpacket_pair
-from sampan.runtime.failure import encode_failure
+from sampan.runtime.failure import SetupFailed, decode_failure, encode_failure
 from sampan.runtime.state import namespaces_of
 from sampan.runtime.sync import Channel
 
@@ -90,16 +90,14 @@ def spawn_through(
         kind, fields, fds = ours.receive()
         if kind == "born":
             return fields["pid"], fds[0]
-        raise_failure(kind, fields)
+        _raise_failure(kind, fields)
     finally:
         ours.close()
         os.waitpid(middle, 0)
 
 
-def raise_failure(kind: str, fields: dict[str, Any]) -> NoReturn:
+def _raise_failure(kind: str, fields: dict[str, Any]) -> NoReturn:
     """Raise what the intermediate process told, or that it has told nothing."""
-    from sampan.runtime.failure import SetupFailed, decode_failure
-
     if kind == "failed":
         raise decode_failure(fields)
     raise SetupFailed("join namespaces: the process ended early", stage="join namespaces")

@@ -52,7 +52,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
 
-    def send(self, kind: str, fds: Sequence[int] = (), **fields: Any) -> None:
+    def send(self, kind: str, fds: Sequence[int] = (), /, **fields: Any) -> None:
         """Send one message."""
         send_fds(self.sock, json.dumps({"type": kind, **fields}).encode()[:_MAX_MESSAGE], fds)
 
