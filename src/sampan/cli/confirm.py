@@ -18,10 +18,10 @@ _QUESTION = "Are you sure you want to continue? [y/N] "
 
 
 def confirm(out: Output, warning: str) -> bool:
-    """Whether the answer on stdin is yes; the end of stdin is no."""
+    """Whether the answer on stdin is y; anything else, and the end of stdin, is no."""
     out.text(f"WARNING! {warning}\n{_QUESTION}")
     out.flush()
-    return _read_line().strip().lower() in (b"y", b"yes")
+    return _read_line().strip().lower() == b"y"
 
 
 def _read_line() -> bytes:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from sampan.cli.flags import Flag, several
-from sampan.errors import InvalidArgument
+from sampan.cli.flags import Flag, FlagError, several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ def filter_flag(about: str = "Filter output based on conditions provided", *, sh
     return several("filter", about, short=short, shows="filter")
 
 
-def parse_filters(words: Iterable[str]) -> dict[str, list[str]]:
+def parse_filters(words: Iterable[str], *, label: str = "-f, --filter") -> dict[str, list[str]]:
     """Docker's reading: the key in lower case, blanks around both sides dropped, empty words ignored."""
     filters: dict[str, list[str]] = {}
     for word in words:
@@ -24,6 +23,7 @@ def parse_filters(words: Iterable[str]) -> dict[str, list[str]]:
             continue
         key, equals, value = word.partition("=")
         if not equals:
-            raise InvalidArgument("invalid argument: bad format of filter (expected name=value)")
+            reason = "bad format of filter (expected name=value)"
+            raise FlagError(f'invalid argument "{word}" for "{label}" flag: {reason}')
         filters.setdefault(key.strip().lower(), []).append(value.strip())
     return filters

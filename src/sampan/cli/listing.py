@@ -42,6 +42,10 @@ INSPECT_FORMAT_FLAG = text(
 )
 
 
+# Go's encoder makes JSON safe for HTML, and scripts compare lines.
+_HTML = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
 class Row(dict[str, "Any"]):
     """One item as templates see it; `go_type` is what errors about unknown fields name."""
 
@@ -112,7 +116,7 @@ class Listing:
 
         for item in items:
             fields = {name: column[1](item) for name, column in sorted(self.columns.items())}
-            out.data(encode_json(fields) + b"\n")
+            out.line(encode_json(fields).decode().translate(_HTML))
 
     def _row(self, item: Any) -> Row:
         values: dict[str, Any] = {name: column[1](item) for name, column in self.columns.items()}

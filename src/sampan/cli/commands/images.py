@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sampan.client.jsontext import Json
 
 NONE = "<none>"
+_NEVER = -62135596800  # Go's zero time, 1 January of the year 1
 _COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size")
 _COLUMNS_WITH_DIGEST = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
 
@@ -92,7 +93,7 @@ def listing_of(*, full: bool) -> Listing:
             "CreatedAt": ("CREATED AT", lambda row: format_time(row.image.get("Created", 0))),
             "Size": ("SIZE", lambda row: format_size(row.image.get("Size", 0))),
             "Containers": ("CONTAINERS", lambda row: _known(row.image.get("Containers", -1))),
-            "VirtualSize": ("SIZE", lambda row: format_size(row.image.get("Size", 0))),
+            "VirtualSize": ("SIZE", lambda row: format_size(row.image.get("Size", 0), 4)),
             "SharedSize": ("SHARED SIZE", lambda row: _known_size(row.image.get("SharedSize", -1))),
             "UniqueSize": ("UNIQUE SIZE", _unique_size),
         },
@@ -101,7 +102,7 @@ def listing_of(*, full: bool) -> Listing:
 
 def _created_since(row: ImageRow) -> str:
     created = row.image.get("Created", 0)
-    return format_ago(created) if created > 0 else "N/A"
+    return format_ago(created) if created != _NEVER else "N/A"
 
 
 def _known(count: int) -> str:

@@ -34,7 +34,7 @@ def finder_of(kind: str, options: Options) -> Find:
         return lambda engine, name: engine.networks.inspect(name)
     if kind == "volume":
         return lambda engine, name: engine.volumes.inspect(name)
-    raise InvalidArgument(f'"{kind}" is not a valid value for --type')
+    raise InvalidArgument(f'unknown type: "{kind}": must be one of "container", "image", "network", "volume"')
 
 
 def run(context: Context, options: Options, arguments: list[str]) -> int:
@@ -51,7 +51,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
             except NotFound:
                 if kind:
                     raise
-        raise NotFound(f"no such object: {name}")
+        raise NotFound(f"No such object: {name}")
 
     return show_found(context, arguments, find, template=options.text("format"))
 

@@ -37,7 +37,7 @@ def iter_addresses(ports: Json, asked: str, name: str) -> Iterator[str]:
     """``0.0.0.0:8080``; NotFound when the port is not published."""
     port = asked if "/" in asked else f"{asked}/tcp"
     if not ports.get(port):
-        raise NotFound(f"no public port '{port}' published for {name}")
+        raise NotFound(f"No public port '{asked}' published for {name}")
     for binding in ports[port]:
         yield _address(binding)
 

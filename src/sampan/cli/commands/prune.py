@@ -6,7 +6,7 @@ A `Kind` says what is pruned as data; `system prune` applies several of them.
 
 from __future__ import annotations
 
-from sampan.cli.command import Command, Exit
+from sampan.cli.command import Command
 from sampan.cli.confirm import FORCE_FLAG, confirm
 from sampan.cli.filters import parse_filters
 from sampan.cli.flags import several, switch
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Filters = dict[str, list[str]]
     Apply = Callable[[Engine, Filters, bool], Json]
-
-DECLINED = "operation was cancelled"
 
 
 class Kind:
@@ -109,8 +107,8 @@ def _prune_of(group: str, kind: Kind, summary: str, *, example: str, all_help: s
         every = bool(all_help) and options.switch("all")
         lost = kind.every if every else kind.few
         if not options.switch("force") and not confirm(context.out, f"This will remove {lost}."):
-            raise Exit(1, DECLINED)
-        freed = prune(context, kind, parse_filters(options.several("filter")), every=every)
+            return 0
+        freed = prune(context, kind, parse_filters(options.several("filter"), label="--filter"), every=every)
         if kind is not NETWORKS:
             context.out.line(f"Total reclaimed space: {format_size(freed, 4)}")
         return 0

@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 class Usage:
     """One row: how many there are, how many are in use, what all of them take and what could be freed."""
 
-    __slots__ = ("active", "freeable", "size", "total", "what")
+    __slots__ = ("active", "freeable", "shares", "size", "total", "what")
 
-    def __init__(self, what: str, *, total: int, active: int, size: int, freeable: int) -> None:
+    def __init__(
+        self, what: str, *, total: int, active: int, size: int, freeable: int, shares: bool = True
+    ) -> None:
         self.what = what
         self.total = total
         self.active = active
         self.size = size
         self.freeable = freeable
+        self.shares = shares  # docker gives no percentage of the build cache
 
     @property
     def reclaimable(self) -> str:
         """``1.2GB (60%)``."""
-        share = f" ({self.freeable * 100 // self.size}%)" if self.size > 0 else ""
+        share = f" ({self.freeable * 100 // self.size}%)" if self.size > 0 and self.shares else ""
         return format_size(self.freeable, 4) + share
 
 
@@ -64,7 +67,7 @@ def iter_usage(usage: Json) -> Iterator[Usage]:
     """Docker's four rows, by its own reckoning."""
     images = usage.get("Images") or []
     layers = usage.get("LayersSize") or 0
-    used = sum(image["Size"] - max(image.get("SharedSize", 0), 0) for image in images if _in_use(image))
+    used = sum(image["Size"] - image["SharedSize"] for image in images if _in_use(image) and _is_sized(image))
     yield Usage(
         "Images",
         total=len(images),
@@ -92,6 +95,10 @@ def _in_use(image: Json) -> bool:
     return count > 0
 
 
+def _is_sized(image: Json) -> bool:
+    return bool(image.get("SharedSize", -1) != -1)
+
+
 def _volumes(volumes: list[Json]) -> Usage:
     sized = [one for one in volumes if one.get("Size", -1) >= 0]
     return Usage(
@@ -111,6 +118,7 @@ def _build_cache(records: list[Json]) -> Usage:
         active=sum(bool(record.get("InUse")) for record in records),
         size=sum(record.get("Size", 0) for record in own),
         freeable=sum(record.get("Size", 0) for record in own if not record.get("InUse")),
+        shares=False,
     )
 
 

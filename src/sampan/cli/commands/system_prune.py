@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from sampan.cli.command import Command, Exit
+from sampan.cli.command import Command
 from sampan.cli.commands.prune import (
     BUILD_CACHE,
     CONTAINERS,
-    DECLINED,
     IMAGES,
     NETWORKS,
     VOLUMES,
@@ -47,8 +46,8 @@ def run(context: Context, options: Options, _arguments: list[str]) -> int:
     """Remove everything that is not used, and say how much it was."""
     every, volumes = options.switch("all"), options.switch("volumes")
     if not options.switch("force") and not confirm(context.out, format_warning(every=every, volumes=volumes)):
-        raise Exit(1, DECLINED)
-    filters = parse_filters(options.several("filter"))
+        return 0
+    filters = parse_filters(options.several("filter"), label="--filter")
     freed = sum(
         prune(context, kind, filters, every=every and kind is not VOLUMES)
         for kind in plan_kinds(volumes=volumes)
