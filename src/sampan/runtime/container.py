@@ -103,12 +103,13 @@ def create(
     hierarchies: tuple[Hierarchy, ...] | None = None,
     listener: socket.socket | None = None,
     keep_fds: int = 0,
+    dies_with_parent: bool = False,
     debug: Callable[[str], None] | None = None,
 ) -> Init:
     """Make the container that `bundle` describes; on failure nothing of it is left.
 
     `hierarchies` may be handed in by a caller that makes many containers. `keep_fds` descriptors from 3 on
-    are passed to the program. `debug` gets the plan, a line a step.
+    are passed to the program. `dies_with_parent` has the kernel kill it when this process ends. `debug` gets the plan, a line a step.
     """
     spec = read_config(bundle) if spec is None else spec
     cgroup = plan_cgroup(spec, container_id, discover_hierarchies() if hierarchies is None else hierarchies)
@@ -117,6 +118,7 @@ def create(
         for step in steps:
             debug(step.describe())
     program = Program(spec.get("process") or {}, filter_for(spec, seccomp_cache))
+    program.dies_with_parent = dies_with_parent
     init = Init(container_id, bundle, spec, cgroup)
     try:
         _prepare_cgroup(init)

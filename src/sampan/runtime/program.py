@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 from sampan.linux import capability, process
 from sampan.linux.seccomp import install_filter
@@ -26,13 +27,14 @@ _SETS = ("effective", "permitted", "inheritable")
 class Program:
     """A process of the container as the config describes it (runtime-spec: process)."""
 
-    __slots__ = ("arguments", "environment", "filter", "path", "process", "uid")
+    __slots__ = ("arguments", "dies_with_parent", "environment", "filter", "path", "process", "uid")
 
     def __init__(self, process: dict[str, Any], seccomp_filter: bytes | None) -> None:
         self.process = process
         self.arguments: list[str] = process.get("args") or []
         self.environment = parse_environment(process.get("env") or ())
         self.filter = seccomp_filter
+        self.dies_with_parent = False
         self.uid: int = (process.get("user") or {}).get("uid") or 0
         self.path = ""
 
@@ -70,6 +72,8 @@ class Program:
         os.setresgid(*[user.get("gid") or 0] * 3)
         process.prctl(process.PR_SET_KEEPCAPS, 1)
         os.setresuid(*[self.uid] * 3)
+        if self.dies_with_parent:  # only now: the kernel forgets it when the user changes
+            process.set_parent_death_signal(signal.SIGKILL)
         os.umask(0o022 if user.get("umask") is None else user["umask"])
         no_new_privileges = bool(self.process.get("noNewPrivileges"))
         if no_new_privileges:

@@ -55,6 +55,7 @@ class NativeDriver:
             seccomp_cache=order.seccomp_cache,
             spec=self._spec,
             hierarchies=_hierarchies or None,
+            dies_with_parent=True,
         )
         self.pid, self.console_fd = self._init.pid, self._init.console_fd
         if order.has_private_pids:
