@@ -109,7 +109,8 @@ def create(
     """Make the container that `bundle` describes; on failure nothing of it is left.
 
     `hierarchies` may be handed in by a caller that makes many containers. `keep_fds` descriptors from 3 on
-    are passed to the program. `dies_with_parent` has the kernel kill it when this process ends. `debug` gets the plan, a line a step.
+    are passed to the program. `dies_with_parent` has the kernel kill it when this process ends.
+    `debug` gets the plan, a line a step.
     """
     spec = read_config(bundle) if spec is None else spec
     cgroup = plan_cgroup(spec, container_id, discover_hierarchies() if hierarchies is None else hierarchies)
