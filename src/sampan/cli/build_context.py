@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a build's files come from: a folder, an archive on stdin, or a lone Dockerfile on stdin.
+
+An engine on this machine reads a folder in place: it is told the path, and the device and inode, by which it
+knows that both see the same folder. Every other engine gets a tar stream (`build_archive`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from sampan.errors import InvalidArgument, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import TypeAlias
+
+    from sampan.client.query import Parameter
+
+    Query: TypeAlias = dict[str, Parameter]
+
+_STDIN = 0
+_READ_BYTES = 1 << 18
+_NAME = "Dockerfile"
+_SENT_NAME = ".dockerfile.sampan"  # of a Dockerfile that lies outside the context that it is sent with
+_URLS = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
+_TAR_MAGIC_AT = 257
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+
+
+class FolderContext:
+    """A folder of this machine; `dockerfile` is a path in it, or an absolute path outside of it."""
+
+    __slots__ = ("_kept", "dockerfile", "path")
+
+    def __init__(self, path: str, dockerfile: str, *, kept: object = None) -> None:
+        self.path = path
+        self.dockerfile = dockerfile
+        self._kept = kept  # a temporary folder lives as long as this
+
+    def place(self) -> Query:
+        """The parameters by which the engine finds it."""
+        status = os.stat(self.path)
+        outside = os.path.isabs(self.dockerfile)
+        return {
+            "sampan.context": self.path,
+            "sampan.context-id": f"{status.st_dev}:{status.st_ino}",
+            "sampan.dockerfile" if outside else "dockerfile": self.dockerfile,
+        }
+
+    def archive(self) -> tuple[Query, Iterable[bytes]]:
+        """The parameters and the body by which it is sent."""
+        from sampan.cli.build_archive import iter_context
+
+        if not os.path.isabs(self.dockerfile):
+            return {"dockerfile": self.dockerfile}, iter_context(self.path, dockerfile=self.dockerfile)
+        with open(self.dockerfile, "rb") as file:
+            extra = {_SENT_NAME: file.read()}
+        return {"dockerfile": _SENT_NAME}, iter_context(self.path, dockerfile=_NAME, extra=extra)
+
+
+class StreamContext:
+    """What came on stdin: an archive as it is, or a Dockerfile, which is then all there is."""
+
+    __slots__ = ("_dockerfile", "_first")
+
+    def __init__(self, first: bytes, dockerfile: str) -> None:
+        self._first = first
+        self._dockerfile = dockerfile
+
+    def archive(self) -> tuple[Query, Iterable[bytes]]:
+        """The parameters and the body by which it is sent."""
+        if is_archive(self._first):
+            return {"dockerfile": self._dockerfile or _NAME}, self._iter_stdin()
+        from sampan.cli.build_archive import iter_files
+
+        return {"dockerfile": _NAME}, iter_files({_NAME: b"".join(self._iter_stdin())})
+
+    def _iter_stdin(self) -> Iterator[bytes]:
+        yield self._first
+        while data := os.read(_STDIN, _READ_BYTES):
+            yield data
+
+
+def is_archive(start: bytes) -> bool:
+    """Whether bytes begin a tar archive, compressed or not; a Dockerfile is text and does neither."""
+    return start.startswith(_COMPRESSED) or start[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
+
+
+def open_context(place: str, dockerfile: str) -> FolderContext | StreamContext:
+    """The context that PATH | - and ``--file`` name."""
+    if place == "-":
+        if dockerfile == "-":
+            raise InvalidArgument("invalid argument: can't use stdin for both build context and dockerfile")
+        return StreamContext(_read_start(), dockerfile)
+    if place.startswith(_URLS):
+        raise Unsupported(
+            f"build context {place}: URLs are not supported yet",
+            hint="clone or download it, and name the folder",
+        )
+    path = os.path.realpath(place)
+    if not os.path.exists(path):
+        raise InvalidArgument(f'unable to prepare context: path "{place}" not found')
+    if not os.path.isdir(path):
+        raise InvalidArgument(f"unable to prepare context: context must be a directory: {path}")
+    if dockerfile == "-":
+        return _with_dockerfile_from_stdin(path)
+    return FolderContext(path, locate_dockerfile(path, dockerfile))
+
+
+def _with_dockerfile_from_stdin(path: str) -> FolderContext:
+    """The Dockerfile becomes a file, so that the folder can still be read in place."""
+    from tempfile import TemporaryDirectory
+
+    folder = TemporaryDirectory(prefix="sampan-")
+    outside = f"{folder.name}/{_NAME}"
+    with open(outside, "wb") as file:
+        while data := os.read(_STDIN, _READ_BYTES):
+            file.write(data)
+    return FolderContext(path, outside, kept=folder)
+
+
+def locate_dockerfile(context: str, named: str) -> str:
+    """The Dockerfile's path in the context, or its absolute path when it lies outside."""
+    if not named:
+        # BuildKit takes the name in small letters, too, where the usual one is missing.
+        lower = not os.path.lexists(f"{context}/{_NAME}") and os.path.lexists(f"{context}/{_NAME.lower()}")
+        return _NAME.lower() if lower else _NAME
+    path = os.path.join(os.path.realpath(os.path.dirname(named) or "."), os.path.basename(named))
+    if not os.path.lexists(path):
+        raise InvalidArgument(f"failed to read dockerfile: open {named}: no such file or directory")
+    inside = os.path.relpath(path, context)
+    return path if inside == ".." or inside.startswith("../") else inside
+
+
+def _read_start() -> bytes:
+    """Enough of stdin to tell an archive from a Dockerfile."""
+    start = b""
+    while len(start) < 2 * _TAR_MAGIC_AT:
+        data = os.read(_STDIN, _READ_BYTES)
+        if not data:
+            break
+        start += data
+    return start

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flags of `build` as the Engine API's ``POST /build``: a query, and secrets in a header.
+
+Implements: docker buildx build, as far as one engine that builds for itself can do it; what it cannot do is
+refused by name rather than left out in silence. Pure, but for the files that ``--secret`` names.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sampan.cli.env import read_labels
+from sampan.cli.flags import several, switch, text
+from sampan.cli.mounts import split_csv
+from sampan.cli.run_options import parse_extra_host
+from sampan.cli.sizes import parse_size, parse_ulimit, read_flag
+from sampan.client.jsontext import encode_json
+from sampan.errors import InvalidArgument, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import TypeAlias
+
+    from sampan.cli.options import Options
+    from sampan.client.query import Parameter
+
+    Query: TypeAlias = dict[str, Parameter]
+
+SECRETS_FIELD = "X-Sampan-Secrets"
+_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+_REFUSED = {
+    "annotation": "image annotations",
+    "call": "methods other than build",
+    "cache-to": "exporting the build cache",
+    "no-cache-filter": "leaving single stages out of the cache",
+    "push": "pushing the result",
+    "ssh": "forwarding an SSH agent",
+}
+
+FLAGS = (
+    several("add-host", 'Add a custom host-to-IP mapping (format: "host:ip")', shows="strings"),
+    several("annotation", "Add annotation to the image; not supported yet", shows="stringArray"),
+    several("build-arg", "Set build-time variables", shows="stringArray"),
+    several("build-context", "Additional build contexts (e.g., name=path)", shows="stringArray"),
+    several(
+        "cache-from", "External cache sources; accepted, the local cache is always used", shows="stringArray"
+    ),
+    several("cache-to", "Cache export destinations; not supported yet", shows="stringArray"),
+    text("call", "Set method for evaluating build; only build is supported", default="build"),
+    text("cgroup-parent", 'Set the parent cgroup for the "RUN" instructions during build'),
+    text("file", 'Name of the Dockerfile (default: "PATH/Dockerfile")', short="f"),
+    switch("host-ca", "Trust the host's certificate authorities during RUN, leaving no trace in the image"),
+    text("iidfile", "Write the image ID to a file"),
+    several("label", "Set metadata for an image", shows="stringArray"),
+    switch("load", 'Shorthand for "--output=type=docker"'),
+    text("metadata-file", "Write build result metadata to a file"),
+    text("network", 'Set the networking mode for the "RUN" instructions during build', default="default"),
+    switch("no-cache", "Do not use cache when building the image"),
+    several("no-cache-filter", "Do not cache specified stages; not supported yet", shows="stringArray"),
+    several("output", 'Output destination (only "type=docker")', short="o", shows="stringArray"),
+    several("platform", "Set target platform for build", shows="stringArray"),
+    text("progress", 'Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty")'),
+    text("provenance", 'Shorthand for "--attest=type=provenance"; accepted, none is made'),
+    switch("pull", "Always attempt to pull all referenced images"),
+    switch("push", "Push the result; not supported yet"),
+    switch("quiet", "Suppress the build output and print image ID on success", short="q"),
+    text("sbom", 'Shorthand for "--attest=type=sbom"; accepted, none is made'),
+    several(
+        "secret",
+        'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
+        shows="stringArray",
+    ),
+    text("shm-size", "Shared memory size for build containers", shows="bytes"),
+    several("ssh", "SSH agent socket or keys to expose to the build; not supported yet", shows="stringArray"),
+    several("tag", 'Name and optionally a tag (format: "name:tag")', short="t", shows="stringArray"),
+    text("target", "Set the target build stage to build"),
+    several("ulimit", "Ulimit options", shows="ulimit", shows_default="[]"),
+    # The classic builder's, which scripts still give; intermediate containers do not outlive a step here.
+    switch("rm", "", default=True, hidden=True),
+    switch("force-rm", "", hidden=True),
+    switch("compress", "", hidden=True),
+)
+
+
+def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
+    """Everything but the context."""
+    _refuse_unsupported(options)
+    query: Query = {
+        "sampan.progress": True,
+        "t": options.several("tag"),
+        "target": options.text("target") or None,
+        "nocache": options.switch("no-cache"),
+        "pull": options.switch("pull"),
+        "networkmode": options.text("network"),
+        "extrahosts": [
+            read_flag("--add-host", word, parse_extra_host) for word in options.several("add-host")
+        ],
+        "cgroupparent": options.text("cgroup-parent") or None,
+        "platform": _platform(options.several("platform")),
+        "rm": True,
+        "sampan.named-context": [plan_named_context(word) for word in options.several("build-context")],
+    }
+    if options.given("shm-size"):
+        query["shmsize"] = read_flag("--shm-size", options.text("shm-size"), parse_size)
+    if options.given("host-ca"):
+        query["sampan.host-ca"] = "1" if options.switch("host-ca") else "0"
+    for name, value in (
+        ("buildargs", plan_arguments(options.several("build-arg"), environ)),
+        ("labels", read_labels((), options.several("label"))),
+        ("cachefrom", options.several("cache-from")),
+        ("ulimits", [read_flag("--ulimit", word, parse_ulimit) for word in options.several("ulimit")]),
+    ):
+        if value:
+            query[name] = encode_json(value).decode()
+    return query
+
+
+def _refuse_unsupported(options: Options) -> None:
+    for flag, what in _REFUSED.items():
+        if options.given(flag) and not (flag == "call" and options.text("call") in ("", "build")):
+            raise Unsupported(f"--{flag}: {what} is not supported yet")
+    for word in options.several("output"):
+        kind = dict(field.partition("=")[::2] for field in split_csv(word)).get("type", "local")
+        if kind not in ("docker", "image") or "dest=" in word:
+            raise Unsupported(f"--output {word}: only type=docker, into this engine, is supported yet")
+
+
+def _platform(words: Iterable[str]) -> str | None:
+    platforms = [platform for word in words for platform in word.split(",")]
+    if len(platforms) > 1:
+        raise Unsupported(f"--platform {','.join(platforms)}: one platform a build is supported yet")
+    return platforms[0] if platforms else None
+
+
+def plan_arguments(words: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Build arguments: a name alone takes the client's value; the client's proxies go along unasked."""
+    arguments: dict[str, str] = {}
+    for name in _PROXY_NAMES:
+        for spelling in (name, name.lower()):
+            if environ.get(spelling):
+                arguments[spelling] = environ[spelling]
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name:
+            raise InvalidArgument(f"invalid build argument {word}: empty name")
+        if equals or name in environ:
+            arguments[name] = value if equals else environ[name]
+    return arguments
+
+
+def plan_named_context(word: str) -> str:
+    """``NAME=docker-image://REF`` as it is, ``NAME=FOLDER`` with the folder's whole path."""
+    name, equals, value = word.partition("=")
+    if not name or not equals or not value:
+        raise InvalidArgument(f"invalid context value: {word}, expected key=value")
+    if value.startswith("docker-image://"):
+        return word
+    if "://" in value or value.startswith("git@"):
+        raise Unsupported(f"--build-context {word}: only docker-image:// and folders are supported yet")
+    if not os.path.isdir(value):
+        raise InvalidArgument(f"--build-context {word}: {value} is not a folder")
+    return f"{name}={os.path.realpath(value)}"
+
+
+def plan_secrets(words: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The header that carries the secrets, whose values are read here; none without secrets."""
+    secrets = dict(_read_secret(word, environ) for word in words)
+    if not secrets:
+        return {}
+    encoded = {name: _base64(value) for name, value in secrets.items()}
+    return {SECRETS_FIELD: _base64(encode_json(encoded))}
+
+
+def _base64(data: bytes) -> str:
+    from binascii import b2a_base64
+
+    return b2a_base64(data, newline=False).decode()
+
+
+def _read_secret(word: str, environ: Mapping[str, str]) -> tuple[str, bytes]:
+    """``id=X,src=FILE``, ``id=X,env=VARIABLE``, or ``id=X`` for the variable or file of that name."""
+    fields = _secret_fields(word)
+    name, source, variable = fields.get("id", ""), fields.get("src", ""), fields.get("env", "")
+    kind = fields.get("type", "")
+    if kind not in ("", "file", "env"):
+        raise InvalidArgument(f'unsupported secret type "{kind}"')
+    if kind == "env" and not variable:
+        source, variable = "", source
+    if not name:
+        name = os.path.basename(source) or variable
+    if not name:
+        raise InvalidArgument(f"invalid secret {word}: no id")
+    if not source and not variable:
+        variable, source = (name, "") if name in environ else ("", name)
+    if variable:
+        if variable not in environ:
+            raise InvalidArgument(f"secret {name}: environment variable {variable} is not set")
+        return name, environ[variable].encode(errors="surrogateescape")
+    return name, _read_secret_file(name, source)
+
+
+def _secret_fields(word: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for field in split_csv(word):
+        key, equals, value = field.partition("=")
+        key = {"source": "src"}.get(key.lower(), key.lower())
+        if not equals:
+            raise InvalidArgument(f"invalid field '{field}' must be a key=value pair")
+        if key not in ("id", "src", "env", "type"):
+            raise InvalidArgument(f"unexpected key '{key}' in '{field}'")
+        fields[key] = value
+    return fields
+
+
+def _read_secret_file(name: str, path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgument(f"secret {name}: failed to read {path}: {reason}") from error

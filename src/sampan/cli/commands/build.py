@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``sampan build``: hand the context and the Dockerfile to the engine, and show how it goes."""
+
+from __future__ import annotations
+
+import os
+
+from sampan.cli.build_context import FolderContext, open_context
+from sampan.cli.build_options import FLAGS, plan_query, plan_secrets
+from sampan.cli.command import Command, Exit, exactly
+from sampan.cli.output import STDERR
+from sampan.errors import InvalidArgument, SampanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sampan.cli.build_context import StreamContext
+    from sampan.cli.context import Context
+    from sampan.cli.options import Options
+    from sampan.client.answer import Answer
+    from sampan.client.query import Parameter
+
+_PROGRESS = ("auto", "plain", "quiet", "rawjson", "tty")
+_NOT_IN_PLACE = "context cannot be read in place"
+
+
+def run(context: Context, options: Options, arguments: list[str]) -> int:
+    """Build; the image's id goes to stdout when quiet, everything else to stderr."""
+    kind = choose_progress(
+        options.text("progress") or context.environ.get("BUILDKIT_PROGRESS", ""),
+        quiet=options.switch("quiet"),
+        terminal=os.isatty(STDERR),
+    )
+    query = plan_query(options, context.environ)
+    secrets = plan_secrets(options.several("secret"), context.environ)
+    source = open_context(arguments[0], options.text("file"))
+    answer = send(context, source, query, secrets)
+    image_id = _follow(context, answer, kind)
+    _write_results(options, image_id)
+    if kind == "quiet":
+        context.out.line(image_id)
+    return 0
+
+
+def choose_progress(named: str, *, quiet: bool, terminal: bool) -> str:
+    """Which display: what was asked for, else one that fits where it goes."""
+    if quiet:
+        return "quiet"
+    if named and named not in _PROGRESS:
+        raise InvalidArgument(f"invalid progress type {named}: must be one of {', '.join(_PROGRESS)}")
+    if named in ("", "auto"):
+        return "tty" if terminal else "plain"
+    return named
+
+
+def send(
+    context: Context,
+    source: FolderContext | StreamContext,
+    query: dict[str, Parameter],
+    secrets: dict[str, str],
+) -> Answer:
+    """Let the engine read a folder in place where it can; send it an archive where it cannot."""
+    images = context.engine.images
+    if context.address.path and isinstance(source, FolderContext):
+        try:
+            return images.build(query | source.place(), None, fields=secrets)
+        except SampanError as error:
+            if _NOT_IN_PLACE not in error.message:
+                raise
+    if not context.address.path and any("=/" in str(word) for word in _named(query)):
+        raise InvalidArgument("--build-context: a folder can be named to an engine on this machine only")
+    more, body = source.archive()
+    return images.build(query | more, body, fields=secrets)
+
+
+def _named(query: dict[str, Parameter]) -> list[str]:
+    words = query.get("sampan.named-context")
+    return words if isinstance(words, list) else []
+
+
+def _follow(context: Context, answer: Answer, kind: str) -> str:
+    """Show the build to its end; the image's id, or Exit with what went wrong."""
+    display = _open_display(context, kind)
+    image_id = ""
+    problem: dict[str, Any] | None = None
+    try:
+        for message in answer.iter_json():
+            if "sampan" in message:
+                display.event(message["sampan"])
+            elif "errorDetail" in message or "error" in message:
+                problem = message.get("errorDetail") or {"message": message.get("error")}
+            elif "aux" in message:
+                image_id = (message["aux"] or {}).get("ID", image_id)
+            elif "stream" in message and kind != "quiet":
+                context.out.note(message["stream"].rstrip("\n"))
+    finally:
+        display.close()
+    if problem is not None or not image_id:
+        raise _failure(context, display, problem or {"message": "build ended without an image"})
+    return image_id
+
+
+def _open_display(context: Context, kind: str) -> Any:
+    if kind == "tty":
+        from sampan.cli.progress_live import LiveProgress
+
+        return LiveProgress()
+    if kind == "plain":
+        from sampan.cli.progress_plain import PlainProgress
+
+        return PlainProgress(context.out.note)
+    from sampan.cli.progress import RawProgress, SilentProgress
+
+    return RawProgress(context.out.note) if kind == "rawjson" else SilentProgress()
+
+
+def _failure(context: Context, display: Any, problem: dict[str, Any]) -> Exit:
+    """Show the last words of the step that failed, and the place in the Dockerfile."""
+    for line in display.trace.failure():
+        context.out.note(line)
+    if problem.get("excerpt"):
+        context.out.note(str(problem["excerpt"]))
+    return Exit(
+        int(problem.get("code") or 1),
+        f"failed to build: failed to solve: {problem.get('message')}",
+        hint=problem.get("hint"),
+    )
+
+
+def _write_results(options: Options, image_id: str) -> None:
+    """The files of ``--iidfile`` and ``--metadata-file``."""
+    if options.text("iidfile"):
+        _write(options.text("iidfile"), image_id.encode())
+    if options.text("metadata-file"):
+        from sampan.client.jsontext import encode_json
+
+        metadata = {"containerimage.config.digest": image_id, "containerimage.digest": image_id}
+        if options.several("tag"):
+            metadata["image.name"] = ",".join(options.several("tag"))
+        _write(options.text("metadata-file"), encode_json(metadata) + b"\n")
+
+
+def _write(path: str, data: bytes) -> None:
+    """A file appears whole or not at all."""
+    beside = f"{path}.{os.getpid()}.partial"
+    with open(beside, "wb") as file:
+        file.write(data)
+    os.replace(beside, path)
+
+
+COMMAND = Command(
+    "image build",
+    "build",
+    "builder build",
+    run=run,
+    summary="Build an image from a Dockerfile",
+    usage="[OPTIONS] PATH | -",
+    flags=FLAGS,
+    arity=exactly(1),
+)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A build's events become BuildKit's lines."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampan.cli.progress import Trace, format_bytes, format_status
+from sampan.cli.progress_live import frame
+from sampan.cli.progress_plain import PlainProgress
+
+SECOND = 1_000_000_000
+START = 1_000 * SECOND
+
+
+def vertex(vertex_id: str, name: str, at: float = 0, end: float | None = None, **more: Any) -> dict[str, Any]:
+    completed = None if end is None else int(START + end * SECOND)
+    return {
+        "type": "vertex",
+        "id": vertex_id,
+        "name": name,
+        "started_ns": int(START + at * SECOND),
+        "completed_ns": completed,
+        "cached": False,
+        "error": None,
+        **more,
+    }
+
+
+def log(vertex_id: str, data: bytes) -> dict[str, Any]:
+    return {"type": "log", "id": vertex_id, "stream": 1, "data": b64encode(data).decode()}
+
+
+def plain(events: list[dict[str, Any]], *, now: float = 0.5) -> list[str]:
+    lines: list[str] = []
+    progress = PlainProgress(lines.append, lambda: int(START + now * SECOND))
+    for event in events:
+        progress.event(event)
+    progress.close()
+    return lines
+
+
+def test_a_build_reads_as_buildkits() -> None:
+    assert plain(
+        [
+            vertex("a", "[internal] load build definition from Dockerfile"),
+            vertex("a", "[internal] load build definition from Dockerfile", end=0.04),
+            vertex("b", "[1/3] FROM docker.io/library/busybox:latest", end=0, cached=True),
+            vertex("c", "[2/3] WORKDIR /code", end=0, cached=True),
+            vertex("d", "[3/3] RUN echo hi"),
+            log("d", b"hi\nthere\n"),
+            vertex("d", "[3/3] RUN echo hi", end=0.34),
+        ]
+    ) == [
+        "#1 [internal] load build definition from Dockerfile",
+        "#1 DONE 0.0s",
+        "",
+        "#2 [1/3] FROM docker.io/library/busybox:latest",
+        "#2 CACHED",
+        "",
+        "#3 [2/3] WORKDIR /code",
+        "#3 CACHED",
+        "",
+        "#4 [3/3] RUN echo hi",
+        "#4 0.500 hi",
+        "#4 0.500 there",
+        "#4 DONE 0.3s",
+    ]
+
+
+def test_a_vertex_that_is_left_and_taken_up_again_is_named_again() -> None:
+    assert plain(
+        [
+            vertex("a", "one"),
+            vertex("b", "two"),
+            log("a", b"x\n"),
+            vertex("b", "two", end=1),
+            vertex("a", "one", end=2),
+        ]
+    ) == [
+        "#1 one",
+        "#1 ...",
+        "",
+        "#2 two",
+        "#2 ...",
+        "",
+        "#1 one",
+        "#1 0.500 x",
+        "#1 ...",
+        "",
+        "#2 two",
+        "#2 DONE 1.0s",
+        "",
+        "#1 one",
+        "#1 DONE 2.0s",
+    ]
+
+
+def test_a_failure_ends_with_its_last_words() -> None:
+    lines: list[str] = []
+    progress = PlainProgress(lines.append, lambda: START + SECOND // 4)
+    error = 'process "/bin/sh -c false" did not complete successfully: exit code: 1'
+    progress.event(vertex("a", "[2/2] RUN false"))
+    progress.event(log("a", b"".join(b"line %d\n" % n for n in range(20)) + b"no end"))
+    progress.event(vertex("a", "[2/2] RUN false", end=0.3, error=error))
+    assert lines[-2:] == ["#1 0.300 no end", f"#1 ERROR: {error}"]
+    failure = list(progress.trace.failure())
+    assert failure[:3] == ["------", " > [2/2] RUN false:", "0.250 line 11"]
+    assert failure[-2:] == ["0.300 no end", "------"]
+    assert len(failure) == 13
+
+
+def test_cancelled_steps_are_no_failure() -> None:
+    progress = PlainProgress([].append, lambda: START)
+    progress.event(vertex("a", "x", end=1, error="cancelled"))
+    assert list(progress.trace.failure()) == []
+
+
+def test_a_bar_drawn_over_itself_shows_its_last_state() -> None:
+    assert plain([vertex("a", "x"), log("a", b"10%\r50%\r100%\r\n")])[-1] == "#1 0.500 100%"
+
+
+def test_a_transfer_is_shown_at_its_beginning_and_end() -> None:
+    status = {"type": "status", "id": "a", "name": "transferring context:", "total": 0}
+    assert plain(
+        [
+            vertex("a", "x"),
+            {**status, "current": 100, "completed": False},
+            {**status, "current": 200, "completed": False},
+            {**status, "current": 1_234_567, "completed": True},
+        ]
+    )[1:] == ["#1 transferring context: 100B", "#1 transferring context: 1.23MB done"]
+
+
+def test_warnings_name_their_place() -> None:
+    warning = {"type": "warning", "text": "FromAsCasing", "file": "Dockerfile", "line": 3}
+    assert plain([warning]) == ["WARN: FromAsCasing (Dockerfile:3)"]
+
+
+@given(st.lists(st.binary(max_size=8), max_size=10))
+def test_output_is_the_same_however_it_is_cut(pieces: list[bytes]) -> None:
+    whole = plain([vertex("a", "x"), log("a", b"".join(pieces))])
+    assert plain([vertex("a", "x"), *(log("a", piece) for piece in pieces)]) == whole
+
+
+def test_the_live_display_counts_and_keeps_the_last_lines() -> None:
+    trace = Trace()
+    for event in (vertex("a", "done", end=1), vertex("b", "runs"), vertex("c", "old", end=0, cached=True)):
+        trace.vertex(event).update(event)
+    trace.vertices["b"].take_output(b"".join(b"%d\n" % n for n in range(9)), START)
+    lines = [(text, right) for text, right, _ in frame(trace, START, START + 2 * SECOND, finished=False)]
+    assert lines == [
+        ("[+] Building 2.0s (2/3)", ""),
+        (" => done", "1.0s"),
+        (" => runs", "2.0s"),
+        *((f" => => # {n}", "") for n in range(3, 9)),
+        (" => CACHED old", "0.0s"),
+    ]
+
+
+def test_sizes_and_transfers_are_worded_as_buildkits() -> None:
+    assert [format_bytes(n) for n in (5, 1500, 2_340_000)] == ["5B", "1.50kB", "2.34MB"]
+    status = {"name": "x:", "current": 5, "total": 10, "completed": False}
+    assert format_status(status) == "x: 5B / 10B"
