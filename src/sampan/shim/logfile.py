@@ -66,11 +66,12 @@ class LogWriter:
         if self._size + length + OVERHEAD > self._max_size_bytes and self._size > len(MAGIC):
             self._rotate()
         header = HEADER.pack(timestamp_ns, length, MARK, stream, 0)
+        parts = (b"" if self._size else MAGIC, header, payload, TRAILER.pack(length))
         try:
-            written = os.writev(self._fd, (header, payload, TRAILER.pack(length)))
+            written = os.writev(self._fd, parts)
         except OSError:
             return
-        if written == length + OVERHEAD:
+        if written == sum(map(len, parts)):
             self._size += written
         else:  # the disk is full
             os.ftruncate(self._fd, self._size)
@@ -131,11 +132,11 @@ def _open(path: str) -> int:
 
 
 def _repair(fd: int) -> int:
-    """Cut off an unfinished frame, begin a new file; return the size."""
+    """Cut off an unfinished frame; return the size."""
     size = whole_size(fd)
     if size < os.fstat(fd).st_size:
         os.ftruncate(fd, size)
-    return size or os.write(fd, MAGIC)
+    return size
 
 
 def _rename(old: str, new: str) -> None:
