@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load: an archive's images into the store.
+
+Holds: an image and its names appear in one transaction with its layers, or not at all. What fails, or is killed,
+leaves blobs and snapshots without names, which are removed then or at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sampan.archive.reader import Readable
+from sampan.content.store import ContentStore
+from sampan.image.archive_plan import ArchivedImage, plan_load
+from sampan.image.layers import LayerSource
+from sampan.image.model import Image
+from sampan.image.staging import Member, Staging
+from sampan.oci import media_type
+from sampan.oci.descriptor import Descriptor
+from sampan.oci.platform import Platform, host_platform
+
+if TYPE_CHECKING:
+    from sampan.image.store import ImageStore
+
+Progress = Callable[[str], None]
+
+_MEDIA_TYPES = {
+    "none": media_type.OCI_LAYER,
+    "gzip": media_type.OCI_LAYER_GZIP,
+    "zstd": media_type.OCI_LAYER_ZSTD,
+}
+
+
+def load_archive(
+    store: ImageStore, stream: Readable, *, platform: Platform | None = None, progress: Progress | None = None
+) -> list[tuple[Image, list[str]]]:
+    """Load all images of an archive; each with the names that it has been given, short."""
+    staging = Staging(store.content)
+    try:
+        staging.fill(stream)
+        images = plan_load(staging, platform or host_platform())
+        loaded = []
+        for archived in images:
+            if progress is not None:
+                progress(f"Loading layers of {archived.config.image_id.short}")
+            _load_image(store, staging, archived)
+            names = [reference.familiar() for reference in archived.references]
+            loaded.append((store.get(archived.config.image_id), names))
+        return loaded
+    finally:
+        store.forget_blobs(staging.blobs())
+
+
+def _load_image(store: ImageStore, staging: Staging, archived: ArchivedImage) -> None:
+    sources = [_source(store.content, staging.require(name)) for name in archived.layers]
+    with store.layers.unpacking(archived.config.diff_ids, sources) as unpacked:
+        store.content.write(archived.config.raw)
+        if archived.manifest is not None:
+            store.content.write(archived.manifest.raw)
+        with store.database.transaction():
+            store.layers.name(unpacked)
+            store.record(archived.config, manifest=archived.manifest, references=archived.references)
+
+
+def _source(content: ContentStore, member: Member) -> LayerSource:
+    """A layer's blob is kept as it came; compressions that OCI does not know are only read."""
+    kind = _MEDIA_TYPES.get(member.compression)
+    blob = Descriptor(kind, member.blob, member.blob_size) if kind else None
+    return LayerSource(lambda: content.open(member.blob), blob)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compressing what is kept: zstd at its fastest level, which costs less than writing the bytes would."""
+
+from __future__ import annotations
+
+import zstandard
+
+from sampan.archive.writer import Writable
+
+_LEVEL = 1
+
+
+class ZstdWriter:
+    """Compresses into `out`; `close` ends the frame and leaves `out` open."""
+
+    def __init__(self, out: Writable) -> None:
+        self._out = out
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Take all of the bytes."""
+        if packed := self._compressor.compress(data):
+            self._out.write(packed)
+        return len(data)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._out.write(self._compressor.flush())

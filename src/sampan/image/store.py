@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images of one engine: found by whatever people call them, made, named, moved in and out, and removed.
+
+Holds: the config's bytes are a blob whose digest is the image's id; layers are snapshots by chain ID; names are
+rows. What changes images is serialised by one lock; reading needs none.
+Not here: pulling and pushing (registry).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from sampan.archive.reader import Readable
+from sampan.archive.writer import Writable
+from sampan.content.store import ContentStore
+from sampan.errors import InvalidArgument
+from sampan.image.describe import describe_history, inspect_image, summarise_image
+from sampan.image.importing import import_archive
+from sampan.image.layers import LayerStore
+from sampan.image.loading import Progress, load_archive
+from sampan.image.model import Image, ImageNotFound, LayerInfo
+from sampan.image.removal import User, plan_removal
+from sampan.image.saving import Export, save_archive
+from sampan.metadata.database import Database
+from sampan.metadata.images import ImageRecord, ImageTable
+from sampan.oci.config import ImageConfig, decode_image_config
+from sampan.oci.descriptor import decode_descriptor, encode_descriptor
+from sampan.oci.digest import Digest, InvalidDigest, parse_digest
+from sampan.oci.document import decode_object, get_object
+from sampan.oci.manifest import Manifest
+from sampan.oci.platform import Platform
+from sampan.oci.reference import InvalidReference, Reference, parse_name, parse_reference
+from sampan.oci.run_config import RunConfig
+from sampan.snapshot.store import SnapshotStore
+
+__all__ = ["Image", "ImageNotFound", "ImageStore", "LayerInfo"]
+
+_HEX = frozenset("0123456789abcdef")
+_ID_LENGTH = 64
+
+InUse = Callable[[str], Sequence[User]]
+"""The containers of an image (by its id): their ids, and whether they run."""
+
+
+class ImageStore:
+    """All images. Safe to use from several threads."""
+
+    def __init__(self, database: Database, content: ContentStore, snapshots: SnapshotStore) -> None:
+        self.database = database
+        self.content = content
+        self.snapshots = snapshots
+        self.layers = LayerStore(database, content, snapshots)
+        self._table = ImageTable(database)
+        self._lock = threading.RLock()
+        self._configs: dict[str, tuple[ImageConfig, dict[str, Any]]] = {}
+
+    def resolve(self, name: str) -> Image:
+        """The image of this reference, repo digest, id, or unambiguous beginning of an id."""
+        image_id = self._find_named(name) or self._find_id(name)
+        if image_id is None:
+            raise ImageNotFound(_shown(name))
+        return self.get(image_id)
+
+    def find(self, image_id: str) -> Image | None:
+        """The image with exactly this id, if it is here."""
+        return self._image(self._table.get(image_id)) if self._table.has(image_id) else None
+
+    def get(self, image_id: Digest | str) -> Image:
+        """The image with exactly this id."""
+        return self._image(self._table.get(str(image_id)))
+
+    def create(self, config: bytes, layers: Sequence[LayerInfo], *, references: Iterable[str] = ()) -> Image:
+        """Record an image that was made here: its layers are committed snapshots by their chain IDs."""
+        decoded = decode_image_config(config)
+        if tuple(layer.diff_id for layer in layers) != decoded.diff_ids:
+            raise InvalidArgument(f"image {decoded.image_id.short}: layers are not those of its config")
+        with self._lock:
+            self.content.write(config)
+            with self.database.transaction():
+                self.layers.record(layers)
+                self.record(decoded, references=[_taggable(name) for name in references])
+        return self.get(decoded.image_id)
+
+    def record(
+        self, config: ImageConfig, *, manifest: Manifest | None = None, references: Iterable[Reference] = ()
+    ) -> None:
+        """Write an image's rows; for use in the transaction that also writes its layers'."""
+        image_id = str(config.image_id)
+        created_ns = max(0, config.created_ns or 0)
+        size = self.layers.stack_size(config.chain_ids)
+        chain = config.chain_ids
+        document = self._table.get(image_id).document if self._table.has(image_id) else {}
+        described = encode_descriptor(manifest.descriptor) if manifest else None
+        top = str(chain[-1]) if chain else None
+        self._table.put(ImageRecord(image_id, created_ns, size, top, described, document))
+        for reference in references:
+            self._tag(image_id, reference)
+
+    def tag(self, image: Image, name: str) -> Reference:
+        """Give an image one more name; whatever had it before has it no more."""
+        reference = _taggable(name)
+        with self._lock, self.database.transaction():
+            self._tag(str(image.id), reference)
+        return reference
+
+    def remove(self, name: str, *, force: bool = False, in_use: InUse = lambda _: ()) -> list[dict[str, str]]:
+        """Take a name away, and the image with its last one: the Engine API's Untagged and Deleted lines."""
+        with self._lock:
+            image = self.resolve(name)
+            given = None if _is_id(image.id, name) else parse_reference(name)
+            names = [parse_name(text) for text in image.references + image.repo_digests]
+            users = in_use(str(image.id))
+            plan = plan_removal(image.id, names, given=given, force=force, users=users)
+            with self.database.transaction():
+                for reference in plan.untag:
+                    self._untag(reference)
+                if plan.delete:
+                    self._table.remove(str(image.id))
+            lines = [{"Untagged": reference.familiar()} for reference in plan.untag]
+            return lines + self._delete_rest(image, []) if plan.delete else lines
+
+    def prune(
+        self, keep: Callable[[Image], bool], *, dangling_only: bool = True, in_use: InUse = lambda _: ()
+    ) -> tuple[list[dict[str, str]], int]:
+        """Remove the images that pass the test and that no container uses; lines, and bytes freed."""
+        lines: list[dict[str, str]] = []
+        with self._lock:
+            before = self.layers.total_size()
+            for image in self.list():
+                if (dangling_only and image.references) or not keep(image) or in_use(str(image.id)):
+                    continue
+                names = [parse_name(text) for text in image.references + image.repo_digests]
+                with self.database.transaction():
+                    self._table.remove(str(image.id))
+                lines += [{"Untagged": reference.familiar()} for reference in names]
+                lines = self._delete_rest(image, lines)
+            return lines, before - self.layers.total_size()
+
+    def history(self, image: Image) -> list[dict[str, Any]]:
+        """HistoryResponseItem for each line, newest first."""
+        return describe_history(image, self._layer_sizes(image))
+
+    def inspect(self, image: Image) -> dict[str, Any]:
+        """ImageInspect."""
+        is_layered = self.snapshots.driver.is_layered
+        return inspect_image(image, driver="overlay2" if is_layered else "vfs", mount=self._mount_data(image))
+
+    def summary(self, image: Image) -> dict[str, Any]:
+        """ImageSummary."""
+        return summarise_image(image)
+
+    def layers_size(self) -> int:
+        """The bytes of all layers, each once."""
+        return self.layers.total_size()
+
+    def load(
+        self, stream: Readable, *, platform: Platform | None = None, progress: Progress | None = None
+    ) -> list[tuple[Image, list[str]]]:
+        """Load a docker-archive or an OCI layout in a tar; each image with its new names, short."""
+        with self._lock:
+            return load_archive(self, stream, platform=platform, progress=progress)
+
+    def save(self, names: Sequence[str], out: Writable) -> None:
+        """Write images as one archive: a repository's name stands for all of its tags."""
+        exports: dict[Digest, Export] = {}
+        for name in names:
+            for export in self._exports(name):
+                before = exports.get(export.image.id)
+                references = (before.references if before else ()) + export.references
+                exports[export.image.id] = Export(export.image, tuple(dict.fromkeys(references)))
+        save_archive(self, list(exports.values()), out)
+
+    def import_tar(
+        self,
+        stream: Readable,
+        name: str | None = None,
+        *,
+        config: RunConfig | None = None,
+        message: str = "",
+        platform: Platform | None = None,
+    ) -> Image:
+        """Make an image of a root filesystem's tar."""
+        references = (_taggable(name),) if name else ()
+        with self._lock:
+            return import_archive(
+                self,
+                stream,
+                references=references,
+                config=config or RunConfig(),
+                message=message,
+                platform=platform,
+            )
+
+    def sweep(self, keep: Collection[Digest] = ()) -> None:
+        """Remove what a kill -9 has left: at start, before anything is loaded or built."""
+        with self._lock:
+            self.layers.sweep()
+            self.layers.remove_unused()
+            self.forget_blobs({digest for digest, _ in self.content.walk()} - set(keep))
+
+    def forget_blobs(self, digests: Collection[Digest]) -> None:
+        """Remove those of the blobs that no image or layer has."""
+        unused = set(digests) - self._known_blobs()
+        for digest in unused:
+            self.content.remove(digest)
+
+    def _find_named(self, name: str) -> str | None:
+        try:
+            reference = parse_reference(name)
+        except InvalidReference:
+            if _looks_like_id(name):
+                return None
+            raise
+        if reference.digest is None:
+            return self._table.tagged(str(reference))
+        repo_digest = str(reference.with_digest(reference.digest))
+        known = self._table.repo_digests().get(repo_digest)
+        # The digest of a manifest or of an index names it in Docker; of a config it does with an image store.
+        if known is None and self._table.has(str(reference.digest)):
+            owned = {parse_name(text).name for text in self._table.references(str(reference.digest))}
+            return str(reference.digest) if reference.name in owned else None
+        return known
+
+    def _find_id(self, name: str) -> str | None:
+        if not _looks_like_id(name):
+            return None
+        found = self._table.with_prefix("sha256:" + name.removeprefix("sha256:"))
+        return found[0].image_id if len(found) == 1 else None
+
+    def _image(self, record: ImageRecord) -> Image:
+        config, run_config = self._config(record.image_id)
+        return Image(
+            id=config.image_id,
+            config=config,
+            run_config=run_config,
+            references=tuple(self._table.references(record.image_id)),
+            repo_digests=tuple(self._table.repo_digests(record.image_id)),
+            size_bytes=record.size_bytes,
+            created_ns=record.created_ns,
+            manifest=record.manifest,
+            last_tag_ns=record.document.get("last_tag_ns"),
+        )
+
+    def _config(self, image_id: str) -> tuple[ImageConfig, dict[str, Any]]:
+        """The config never changes, and is asked for at each `ps` and `images`."""
+        known = self._configs.get(image_id)
+        if known is None:
+            raw = self.content.read(parse_digest(image_id))
+            run_config = get_object(decode_object(raw, "image config"), "config", "image config")
+            known = self._configs[image_id] = (decode_image_config(raw), run_config)
+        return known
+
+    def _tag(self, image_id: str, reference: Reference) -> None:
+        self._table.tag(str(reference), image_id)
+        record = self._table.get(image_id)
+        document = {**record.document, "last_tag_ns": time.time_ns()}
+        self._table.put(
+            ImageRecord(
+                image_id, record.created_ns, record.size_bytes, record.chain_id, record.manifest, document
+            )
+        )
+
+    def _untag(self, reference: Reference) -> None:
+        if reference.digest is not None:
+            self._table.remove_repo_digest(str(reference))
+        else:
+            self._table.untag(str(reference))
+
+    def _delete_rest(self, image: Image, lines: list[dict[str, str]]) -> list[dict[str, str]]:
+        """After an image's rows are gone: its layers, as far as nobody else has them, and its blobs."""
+        self._configs.pop(str(image.id), None)
+        removed, _ = self.layers.remove_unused()
+        blobs = {image.id}
+        if image.manifest is not None:
+            blobs.add(decode_descriptor(dict(image.manifest), "manifest").digest)
+        self.forget_blobs(blobs)
+        return [*lines, {"Deleted": str(image.id)}, *({"Deleted": chain} for chain in removed)]
+
+    def _known_blobs(self) -> set[Digest]:
+        known: set[Digest] = set()
+        for record in self._table.list():
+            known.add(parse_digest(record.image_id))
+            if record.manifest is not None:
+                known.add(decode_descriptor(dict(record.manifest), "manifest").digest)
+        for layer in self.layers.table.list():
+            if layer.blob is not None:
+                known.add(decode_descriptor(dict(layer.blob), "layer").digest)
+        return known
+
+    def _exports(self, name: str) -> list[Export]:
+        """An id without names, one tag, or all tags of a repository."""
+        by_reference = self._table.references()
+        if not _looks_like_id(name) or self._find_id(name) is None:
+            wanted = parse_name(name)
+            if wanted.tag is None and wanted.digest is None:
+                tags = [parse_name(text) for text in by_reference if parse_name(text).name == wanted.name]
+                if tags:
+                    return [Export(self.get(by_reference[str(tag)]), (tag,)) for tag in tags]
+        image = self.resolve(name)
+        if _is_id(image.id, name):
+            return [Export(image, ())]
+        reference = parse_reference(name)
+        return [Export(image, (reference,) if reference.digest is None else ())]
+
+    def _layer_sizes(self, image: Image) -> dict[str, int]:
+        records = (self.layers.table.get(str(chain)) for chain in image.chain_ids)
+        return {record.chain_id: record.size_bytes for record in records if record is not None}
+
+    def _mount_data(self, image: Image) -> dict[str, str]:
+        if image.chain_id is None or not self.snapshots.driver.is_layered:
+            return {}
+        directories = self.snapshots.lowers(image.chain_id)
+        own = directories[0].removesuffix("/fs")
+        data = {"LowerDir": ":".join(directories[1:])} if directories[1:] else {}
+        return data | {"MergedDir": f"{own}/merged", "UpperDir": directories[0], "WorkDir": f"{own}/work"}
+
+    def list(self) -> list[Image]:
+        """All images, newest first."""
+        return [self._image(record) for record in self._table.list()]
+
+
+def _looks_like_id(name: str) -> bool:
+    digits = name.removeprefix("sha256:")
+    return 0 < len(digits) <= _ID_LENGTH and _HEX.issuperset(digits)
+
+
+def _is_id(image_id: Digest, name: str) -> bool:
+    """Whether the image was named by its id or the beginning of it, which a tag may also look like."""
+    return image_id.hex.startswith(name.removeprefix("sha256:"))
+
+
+def _shown(name: str) -> str:
+    """A name as Docker repeats it: with the tag that it stands for."""
+    try:
+        return name if name.startswith("sha256:") else parse_reference(name).familiar()
+    except (InvalidReference, InvalidDigest):
+        return name
+
+
+def _taggable(name: str) -> Reference:
+    reference = parse_reference(name)
+    if reference.digest is not None:
+        raise InvalidArgument("refusing to create a tag with a digest reference")
+    return reference
