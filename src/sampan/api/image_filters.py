@@ -55,7 +55,7 @@ def _plan_one(name: str, values: Sequence[str], engine: Engine) -> Test:
 
 
 def _labels(image: Image) -> Mapping[str, str]:
-    return image.config.config.get("Labels") or {}
+    return image.run_config.get("Labels") or {}
 
 
 def _refers(image: Image, pattern: str) -> bool:

@@ -110,7 +110,7 @@ class Containers:
 
     def _new_container(self, name: str, create: ContainerCreate, host: HostConfig, image: Image) -> Container:
         container_id = new_id()
-        config = merge_config(create, image.config.config)
+        config = merge_config(create, image.run_config)
         args = command_line(config)
         if not config.hostname and host.uts_mode != "host":
             config.hostname = os.uname().nodename if host.network_mode == "host" else container_id[:12]
