@@ -48,6 +48,20 @@ def check_terminal(*, wants_stdin: bool, tty: bool) -> None:
         raise Exit(1, "the input device is not a TTY")
 
 
+def tell(call: Callable[[], None], *, tries: int = 2) -> None:
+    """Tell the engine something that may come too late: a program that ended meanwhile is no error.
+
+    An engine closes connections that were idle for long, and only using one shows it: hence a second try.
+    """
+    try:
+        call()
+    except ConnectionLost:
+        if tries > 1:
+            tell(call, tries=tries - 1)
+    except SampanError:
+        return
+
+
 class Attachment:
     """How to attach to one container."""
 
@@ -99,21 +113,15 @@ class Attachment:
             if self.tty:
                 self.resize(context)
             return
-        try:
-            context.engine.containers.kill(self.container, signal=str(number))
-        except SampanError:
-            # It may have ended meanwhile, or not have begun: a signal to nobody is no error.
-            return
+        tell(lambda: context.engine.containers.kill(self.container, signal=str(number)))
 
     def resize(self, context: Context, *, by: int = 0) -> None:
         """Tell the container's terminal the size of ours."""
         size = terminal_size()
         if size is None:
             return
-        try:
-            context.engine.containers.resize(self.container, rows=size[0] + by, columns=size[1] + by)
-        except SampanError:
-            return
+        rows, columns = size[0] + by, size[1] + by
+        tell(lambda: context.engine.containers.resize(self.container, rows=rows, columns=columns))
 
 
 def read_exit_status(context: Context, container: str, answer: Answer) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from _signal import SIGWINCH  # type: ignore[import-not-found] # `signal` itself loads enum
 
-from sampan.cli.attached import check_terminal
+from sampan.cli.attached import check_terminal, tell
 from sampan.cli.command import Command, Exit, at_least
 from sampan.cli.detach_keys import DEFAULT_KEYS, parse_keys
 from sampan.cli.env import read_environment
 from sampan.cli.flags import several, switch, text
 from sampan.cli.stream import Session
 from sampan.cli.terminal import STDIN, RawMode, SignalPipe, terminal_size
-from sampan.errors import SampanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,13 +84,10 @@ def _stream(
 
 def _resize(context: Context, exec_id: str, *, tty: bool) -> None:
     size = terminal_size()
-    if not tty or size is None:
+    if size is None or not tty:
         return
-    try:
-        context.engine.execs.resize(exec_id, rows=size[0], columns=size[1])
-    except SampanError:
-        # It may have ended meanwhile.
-        return
+    rows, columns = size
+    tell(lambda: context.engine.execs.resize(exec_id, rows=rows, columns=columns))
 
 
 COMMAND = Command(
