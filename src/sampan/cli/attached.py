@@ -102,10 +102,11 @@ class Attachment:
                 signals=pipe,
                 on_signal=lambda number: self._pass_on(context, number),
             )
-            if not self.tty:
+            if self.tty:
+                self.resize(context)
+            if not (self.tty and wants_stdin):
                 return session.run()
             with RawMode():
-                self.resize(context)
                 return session.run()
 
     def _pass_on(self, context: Context, number: int) -> None:

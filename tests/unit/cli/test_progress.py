@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from base64 import b64encode
 from typing import Any
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampan.cli.progress import Trace, format_bytes, format_status
-from sampan.cli.progress_live import frame
+from sampan.cli.progress_live import LiveProgress, frame
 from sampan.cli.progress_plain import PlainProgress
 
 SECOND = 1_000_000_000
@@ -160,6 +162,22 @@ def test_the_live_display_counts_and_keeps_the_last_lines() -> None:
         *((f" => => # {n}", "") for n in range(3, 9)),
         (" => CACHED old", "0.0s"),
     ]
+
+
+def test_the_live_display_is_drawn_to_its_end_and_leaves_no_timer() -> None:
+    read, write = os.pipe()
+    before = signal.getsignal(signal.SIGALRM)
+    progress = LiveProgress(write)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    progress.event(vertex("a", "[1/1] FROM x", end=2))
+    progress.close()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is before
+    os.close(write)
+    drawn = os.read(read, 10_000).decode()
+    assert "(1/1) FINISHED\n" in drawn
+    assert " => [1/1] FROM x" in drawn
+    os.close(read)
 
 
 def test_sizes_and_transfers_are_worded_as_buildkits() -> None:
