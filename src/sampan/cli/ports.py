@@ -95,10 +95,8 @@ def _iter_publish(text: str) -> Iterator[Publish]:
         raise InvalidArgument(f"no port specified: {rest}<empty>")
     start, end = _checked_range(container_port, f"invalid containerPort: {container_port}")
     protocol = protocol.lower() or "tcp"
-    if not host_port:
-        hosts = [""] * (end - start + 1)
-    else:
-        hosts = _host_ports(host_port, container_port, end - start + 1)
+    wanted = end - start + 1
+    hosts = _host_ports(host_port, container_port, wanted) if host_port else [""] * wanted
     if protocol not in _PROTOCOLS:
         raise InvalidArgument(f"invalid proto: {protocol}")
     for offset, host in enumerate(hosts):
