@@ -60,6 +60,11 @@ class Init:
             channel.close()
         self.warnings += run_poststart(self._spec, self.id, self.bundle, self.pid)
 
+    def hand_over(self) -> socket.socket | None:
+        """Give away the conversation: who has it may start the program with `release`. None: it has started."""
+        channel, self._channel = self._channel, None
+        return channel.sock if channel else None
+
     def signal(self, number: int) -> None:
         """Send a signal to the first process."""
         process.pidfd_send_signal(self.pidfd, number)
@@ -103,18 +108,19 @@ def create(
     hierarchies: tuple[Hierarchy, ...] | None = None,
     listener: socket.socket | None = None,
     keep_fds: int = 0,
+    sibling: bool = False,
     dies_with_parent: bool = False,
     debug: Callable[[str], None] | None = None,
 ) -> Init:
     """Make the container that `bundle` describes; on failure nothing of it is left.
 
     `hierarchies` may be handed in by a caller that makes many containers. `keep_fds` descriptors from 3 on
-    are passed to the program. `dies_with_parent` has the kernel kill it when this process ends.
-    `debug` gets the plan, a line a step.
+    are passed to the program. A `sibling` becomes a child of this process' parent.
+    `dies_with_parent` has the kernel kill it when its parent ends. `debug` gets the plan, a line a step.
     """
     spec = read_config(bundle) if spec is None else spec
     cgroup = plan_cgroup(spec, container_id, discover_hierarchies() if hierarchies is None else hierarchies)
-    steps = plan_root(spec, bundle, cgroup)
+    steps = plan_root(spec, bundle, cgroup, has_kcore=os.path.exists("/proc/kcore"))
     if debug:
         for step in steps:
             debug(step.describe())
@@ -123,7 +129,7 @@ def create(
     init = Init(container_id, bundle, spec, cgroup)
     try:
         _prepare_cgroup(init)
-        _launch(init, steps, program, stdio=stdio, listener=listener, keep_fds=keep_fds)
+        _launch(init, steps, program, stdio=stdio, listener=listener, keep_fds=keep_fds, sibling=sibling)
     except BaseException:
         discard(init)
         raise
@@ -158,6 +164,7 @@ def _launch(
     stdio: tuple[int, int, int],
     listener: socket.socket | None,
     keep_fds: int,
+    sibling: bool,
 ) -> None:
     """Clone the child and talk it through (see `sync`)."""
     spec = init._spec
@@ -173,7 +180,9 @@ def _launch(
             spec, state=init.state("creating"), program=program, steps=steps, rootfs=rootfs,
             rootfs_tree=opened[-1], cgroup_tasks=tasks, stdio=stdio, listener=listener, keep_fds=keep_fds,
         )  # fmt: skip
-        init.pid, init.pidfd = spawn(spec, lambda: run_init(order, Channel(theirs)), unified_fd)
+        init.pid, init.pidfd = spawn(
+            spec, lambda: run_init(order, Channel(theirs)), unified_fd, sibling=sibling
+        )
         theirs.close()
         init._channel = Channel(ours)
         _converse(init, init._channel)

@@ -8,6 +8,7 @@ caller's own all the same. The cgroup namespace is left to the child, which must
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from sampan.errors import InvalidArgument, Unsupported
@@ -58,8 +59,13 @@ def gets_new_user_namespace(spec: dict[str, Any]) -> bool:
     return any(n["type"] == "user" and not n.get("path") for n in namespaces_of(spec))
 
 
-def spawn(spec: dict[str, Any], child: Callable[[], NoReturn], cgroup_fd: int | None) -> tuple[int, int]:
-    """Run `child` in the namespaces of the config and return its pid and pidfd."""
+def spawn(
+    spec: dict[str, Any], child: Callable[[], NoReturn], cgroup_fd: int | None, *, sibling: bool = False
+) -> tuple[int, int]:
+    """Run `child` in the namespaces of the config and return its pid and pidfd.
+
+    A `sibling` becomes a child of this process' parent, which then has to reap it.
+    """
     new, joined = plan_namespaces(spec)
     if joined or new & namespace.CLONE_NEWTIME:
         offsets = (spec.get("linux") or {}).get("timeOffsets") or {}
@@ -69,19 +75,25 @@ def spawn(spec: dict[str, Any], child: Callable[[], NoReturn], cgroup_fd: int | 
             if new & namespace.CLONE_NEWTIME:
                 _enter_time_namespace(offsets)
 
-        return spawn_through(join, child, new & ~_LATER, cgroup_fd)
-    pid, pidfd = namespace.clone(new & ~_LATER, cgroup_fd=cgroup_fd)
+        return spawn_through(join, child, new & ~_LATER, cgroup_fd, sibling=sibling)
+    flags = new & ~_LATER | (namespace.CLONE_PARENT if sibling else 0)
+    pid, pidfd = namespace.clone(flags, cgroup_fd=cgroup_fd)
     if pid == 0:
         child()
     return pid, pidfd
 
 
 def spawn_through(
-    join: Callable[[], None], child: Callable[[], NoReturn], flags: int, cgroup_fd: int | None
+    join: Callable[[], None],
+    child: Callable[[], NoReturn],
+    flags: int,
+    cgroup_fd: int | None,
+    *,
+    sibling: bool = False,
 ) -> tuple[int, int]:
-    """Fork a process that does `join` and has `child` cloned as this process' own."""
+    """Fork a process that does `join` and has `child` cloned as this process' own, or as its sibling."""
     ours, theirs = (Channel(sock) for sock in seqpacket_pair())
-    middle = os.fork()
+    middle, middle_fd = namespace.clone(namespace.CLONE_PARENT if sibling else 0)
     if middle == 0:
         ours.close()
         _be_intermediate(join, child, flags, cgroup_fd, theirs)
@@ -93,7 +105,9 @@ def spawn_through(
         _raise_failure(kind, fields)
     finally:
         ours.close()
-        os.waitpid(middle, 0)
+        os.close(middle_fd)
+        with contextlib.suppress(ChildProcessError):  # a sibling is our parent's to reap
+            os.waitpid(middle, 0)
 
 
 def _raise_failure(kind: str, fields: dict[str, Any]) -> NoReturn:
