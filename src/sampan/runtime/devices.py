@@ -31,7 +31,6 @@ LINKS = (
     ("/dev/stdout", "/proc/self/fd/1"),
     ("/dev/stderr", "/proc/self/fd/2"),
     ("/dev/ptmx", "pts/ptmx"),
-    ("/dev/core", "/proc/kcore"),
 )
 
 _TYPES = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
@@ -80,14 +79,15 @@ class Device(Step):
             os.close(target)
 
 
-def plan_devices(linux: dict[str, Any], *, bind: bool) -> list[Step]:
-    """Return the default devices, the config's own, and the links."""
+def plan_devices(linux: dict[str, Any], *, bind: bool, has_kcore: bool = False) -> list[Step]:
+    """Return the default devices, the config's own, and the links; /dev/core where the kernel has it."""
     steps: dict[str, Step] = {}
     for path, major, minor in DEFAULT_DEVICES:
         steps[path] = Device(path, stat.S_IFCHR | 0o666, os.makedev(major, minor), bind=bind)
     for entry in linux.get("devices") or ():
         steps[entry["path"]] = _plan_device(entry, bind=bind)
-    return [*steps.values(), *(Symlink(path, target) for path, target in LINKS)]
+    links = (*LINKS, ("/dev/core", "/proc/kcore")) if has_kcore else LINKS
+    return [*steps.values(), *(Symlink(path, target) for path, target in links)]
 
 
 def _plan_device(entry: dict[str, Any], *, bind: bool) -> Device:

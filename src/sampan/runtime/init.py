@@ -229,6 +229,7 @@ class _Init:
             kind = PROPAGATION[word.removeprefix("r") if word not in PROPAGATION else word]
             mount.set_attributes("/", propagation=kind, recursive=word not in PROPAGATION)
         self.stage = "enter working directory"
+        os.umask(0o022)
         order.program.enter_directory(create=True)
         if (order.spec.get("root") or {}).get("readonly"):
             self.stage = "make root read-only"

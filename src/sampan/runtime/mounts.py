@@ -27,12 +27,14 @@ def plan_mounts(spec: dict[str, Any], bundle: str, cgroup: Cgroup) -> tuple[Step
     return tuple(steps)
 
 
-def plan_root(spec: dict[str, Any], bundle: str, cgroup: Cgroup) -> tuple[Step, ...]:
+def plan_root(
+    spec: dict[str, Any], bundle: str, cgroup: Cgroup, *, has_kcore: bool = False
+) -> tuple[Step, ...]:
     """Return everything: mounts, then devices and links in /dev, then what is hidden or made read-only."""
     linux = spec.get("linux") or {}
     steps = [*plan_mounts(spec, bundle, cgroup)]
     if not _is_bind(spec, "/dev"):
-        steps += plan_devices(linux, bind=_has_namespace(spec, "user"))
+        steps += plan_devices(linux, bind=_has_namespace(spec, "user"), has_kcore=has_kcore)
     steps += [ReadOnly(path) for path in linux.get("readonlyPaths") or ()]
     steps += [Mask(path) for path in linux.get("maskedPaths") or ()]
     return tuple(steps)

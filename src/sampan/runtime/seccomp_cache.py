@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 
 def filter_for(spec: dict[str, Any], cache_dir: str) -> bytes | None:
-    """Return the BPF program for the config's linux.seccomp, or None if there is none."""
+    """Return the BPF program for the config's linux.seccomp, or None if there is none.
+
+    Without a cache directory it is compiled each time.
+    """
     profile = (spec.get("linux") or {}).get("seccomp")
     if not profile:
         return None
+    if not cache_dir:
+        return compile_filter(profile)
     key = _key(profile)
     return _read(f"{cache_dir}/{key}") or _compile(profile, cache_dir, key)
 
