@@ -18,15 +18,25 @@ from sampan.linux.netlink import NetlinkError, NetlinkSocket, decode_attributes,
 class Link:
     """A network device: `kind` is "bridge", "veth" … or "" of hardware, `master` its bridge's index or 0."""
 
-    __slots__ = ("flags", "index", "kind", "mac", "master", "mtu", "name")
+    __slots__ = ("flags", "index", "kind", "mac", "master", "mtu", "name", "operates")
 
     def __init__(
-        self, index: int, name: str, *, kind: str, flags: int, mtu: int, mac: str, master: int
+        self,
+        index: int,
+        name: str,
+        *,
+        kind: str,
+        flags: int,
+        operates: bool,
+        mtu: int,
+        mac: str,
+        master: int,
     ) -> None:
         self.index = index
         self.name = name
         self.kind = kind
         self.flags = flags
+        self.operates = operates
         self.mtu = mtu
         self.mac = mac
         self.master = master
@@ -105,6 +115,7 @@ def decode_link(payload: bytes) -> Link:
         decode_text(attributes.get(rt.IFLA_IFNAME, b"")),
         kind=decode_text(info.get(rt.IFLA_INFO_KIND, b"")),
         flags=flags,
+        operates=attributes.get(rt.IFLA_OPERSTATE) == bytes((rt.IF_OPER_UP,)),
         mtu=_u32(attributes.get(rt.IFLA_MTU)),
         mac=attributes.get(rt.IFLA_ADDRESS, b"").hex(":"),
         master=_u32(attributes.get(rt.IFLA_MASTER)),

@@ -18,16 +18,19 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 
 from sampan.errors import NotFound
 from sampan.linux import rtnetlink as rt
 from sampan.linux.netlink import NetlinkError, NetlinkSocket, Request
-from sampan.linux.route_dump import find_link
+from sampan.linux.route_dump import decode_link, find_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+_LINK_WAIT_S = 0.1
 
 DEFAULT_SYSCTLS = {
     # Docker's: the private stack has no other users to guard low ports and pings from
@@ -96,6 +99,8 @@ def apply_endpoint(plan: Mapping[str, Any], host: NetlinkSocket) -> None:
         for interface in plan["interfaces"]:
             requests += _create(interface, host)
         own.exchange(requests)
+    for interface in plan["interfaces"]:
+        wait_for_links(host, [interface["host_interface"], interface["bridge"]])
 
 
 def remove_endpoint(host: NetlinkSocket, host_interface: str) -> None:
@@ -105,6 +110,22 @@ def remove_endpoint(host: NetlinkSocket, host_interface: str) -> None:
     except NetlinkError as error:
         if error.errno != errno.ENODEV:
             raise
+
+
+def wait_for_links(host: NetlinkSocket, names: Sequence[str]) -> bool:
+    """Wait until these links carry packets, so that a container's first one is not lost: it costs a second.
+
+    The kernel finishes a link that has got its carrier in a worker. Since Linux 6.8 to ask for the link is to
+    have it finished; before, the worker needs a moment. The order matters: a bridge follows its port.
+    """
+    deadline = time.monotonic() + _LINK_WAIT_S
+    while True:
+        answers = host.exchange([rt.get_link(name) for name in names])
+        if all(decode_link(payload).operates for _, payload in answers):
+            return True
+        if time.monotonic() > deadline:  # a slow link is no reason not to start
+            return False
+        time.sleep(0.001)
 
 
 def write_sysctl(name: str, value: str) -> None:
