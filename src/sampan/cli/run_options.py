@@ -8,21 +8,21 @@ empty in it, and the same conflicts are refused in the same words. Pure but for 
 
 from __future__ import annotations
 
-from sampan.cli.device_options import (
-    parse_device_rule,
-    parse_gpus,
-    parse_operations_device,
-    parse_rate_device,
-    parse_weight_device,
-    plan_devices,
-    plan_throttles,
-)
 from sampan.cli.env import read_environment, read_labels, to_map
+from sampan.cli.host_words import (
+    parse_dns,
+    parse_extra_host,
+    parse_restart,
+    parse_search,
+    parse_sysctl,
+    plan_capabilities,
+)
 from sampan.cli.mounts import plan_mounts, plan_tmpfs, plan_volumes
-from sampan.cli.network_options import parse_ip, parse_link, parse_mac, plan_networks
+from sampan.cli.network_options import parse_link, parse_mac, plan_networks
 from sampan.cli.ports import plan_ports
+from sampan.cli.resource_options import plan_resources, present, read_size
 from sampan.cli.security_options import plan_security
-from sampan.cli.sizes import parse_cpus, parse_duration, parse_size, parse_swap, parse_ulimit, read_flag
+from sampan.cli.sizes import parse_duration, read_flag
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -36,18 +36,6 @@ if TYPE_CHECKING:
 
 HOST_CA_ANNOTATION = "io.sampan.host-ca"
 
-_SYSCTLS = frozenset(
-    [
-        "kernel.msgmax",
-        "kernel.msgmnb",
-        "kernel.msgmni",
-        "kernel.sem",
-        "kernel.shmall",
-        "kernel.shmmax",
-        "kernel.shmmni",
-        "kernel.shm_rmid_forced",
-    ]
-)
 _STREAMS = ("stdin", "stdout", "stderr")
 _HEALTH_TIMES = {
     "health-interval": "Interval",
@@ -82,8 +70,8 @@ def plan_container(
     binds, anonymous = plan_volumes(options.several("volume"))
     mode, endpoints = plan_networks(options)
     document = _config(options, image, words, environ, streams)
-    document |= _present(ExposedPorts=exposed, Volumes=anonymous)
-    document["HostConfig"] = _host_config(options, mode) | _present(Binds=binds, PortBindings=bindings)
+    document |= present(ExposedPorts=exposed, Volumes=anonymous)
+    document["HostConfig"] = _host_config(options, mode) | present(Binds=binds, PortBindings=bindings)
     document["NetworkingConfig"] = {"EndpointsConfig": endpoints}
     return ContainerRequest(options, image, document, streams)
 
@@ -107,11 +95,6 @@ def _stream(word: str) -> str:
 
 def _is_detached(options: Options) -> bool:
     return options.given("detach") and options.switch("detach")
-
-
-def _present(**fields: object) -> Fields:
-    """The fields that are not empty: an engine takes an absent one for its zero value."""
-    return {name: value for name, value in fields.items() if value}
 
 
 def _check_conflicts(options: Options) -> None:
@@ -144,7 +127,7 @@ def _config(
     options: Options, image: str, words: Sequence[str], environ: Mapping[str, str], streams: frozenset[str]
 ) -> Fields:
     interactive = options.switch("interactive")
-    config: Fields = {"Image": image} | _present(
+    config: Fields = {"Image": image} | present(
         Hostname=options.text("hostname"),
         Domainname=options.text("domainname"),
         User=options.text("user"),
@@ -185,7 +168,7 @@ def _healthcheck(options: Options) -> Fields:
             raise InvalidArgument(f"--{flag} cannot be negative")
     if retries < 0:
         raise InvalidArgument("--health-retries cannot be negative")
-    return _present(Test=["CMD-SHELL", command] if command else [], Retries=retries, **times)
+    return present(Test=["CMD-SHELL", command] if command else [], Retries=retries, **times)
 
 
 # HostConfig: what belongs to this machine
@@ -194,7 +177,7 @@ def _healthcheck(options: Options) -> Fields:
 def _host_config(options: Options, network_mode: str) -> Fields:
     added, dropped = plan_capabilities(options.several("cap-add"), options.several("cap-drop"))
     security, unmasked = plan_security(options.several("security-opt"))
-    host: Fields = {"NetworkMode": network_mode} | _present(
+    host: Fields = {"NetworkMode": network_mode} | present(
         ContainerIDFile=options.text("cidfile"),
         LogConfig=_log_config(options),
         RestartPolicy=parse_restart(options.text("restart")),
@@ -223,7 +206,7 @@ def _host_config(options: Options, network_mode: str) -> Fields:
         StorageOpt=_storage_options(options),
         UTSMode=options.text("uts"),
         UsernsMode=options.text("userns"),
-        ShmSize=_size(options, "shm-size"),
+        ShmSize=read_size(options, "shm-size"),
         Sysctls=_sysctls(options),
         Runtime=options.text("runtime"),
         Isolation=options.text("isolation"),
@@ -232,96 +215,14 @@ def _host_config(options: Options, network_mode: str) -> Fields:
         host |= {"MaskedPaths": [], "ReadonlyPaths": []}
     if options.given("init"):
         host["Init"] = options.switch("init")
-    return host | _resources(options)
-
-
-def _resources(options: Options) -> Fields:
-    devices, requests = plan_devices(options.several("device"))
-    if options.text("gpus"):
-        requests.append(read_flag("--gpus", options.text("gpus"), parse_gpus))
-    resources = _present(
-        CpuShares=options.number("cpu-shares"),
-        Memory=_size(options, "memory", short="m"),
-        NanoCpus=read_flag("--cpus", options.text("cpus"), parse_cpus) if options.text("cpus") else 0,
-        CgroupParent=options.text("cgroup-parent"),
-        BlkioWeight=options.number("blkio-weight"),
-        BlkioWeightDevice=plan_throttles(
-            "--blkio-weight-device", options.several("blkio-weight-device"), parse_weight_device
-        ),
-        CpuPeriod=options.number("cpu-period"),
-        CpuQuota=options.number("cpu-quota"),
-        CpuRealtimePeriod=options.number("cpu-rt-period"),
-        CpuRealtimeRuntime=options.number("cpu-rt-runtime"),
-        CpusetCpus=options.text("cpuset-cpus"),
-        CpusetMems=options.text("cpuset-mems"),
-        Devices=devices,
-        DeviceCgroupRules=[
-            read_flag("--device-cgroup-rule", word, parse_device_rule)
-            for word in options.several("device-cgroup-rule")
-        ],
-        DeviceRequests=requests,
-        MemoryReservation=_size(options, "memory-reservation"),
-        MemorySwap=_swap(options),
-        OomKillDisable=options.switch("oom-kill-disable"),
-        Ulimits=_ulimits(options),
-        **_throttles(options),
-    )
-    if options.number("memory-swappiness") != -1:
-        resources["MemorySwappiness"] = options.number("memory-swappiness")
-    if options.given("pids-limit"):
-        resources["PidsLimit"] = options.number("pids-limit")
-    return resources
-
-
-def _size(options: Options, flag: str, *, short: str = "") -> int:
-    label = f"-{short}, --{flag}" if short else f"--{flag}"
-    word = options.text(flag)
-    return read_flag(label, word, parse_size) if options.given(flag) else 0
-
-
-def _swap(options: Options) -> int:
-    word = options.text("memory-swap")
-    return read_flag("--memory-swap", word, parse_swap) if options.given("memory-swap") else 0
-
-
-def _throttles(options: Options) -> Fields:
-    fields: Fields = {}
-    for way, name in (("read", "Read"), ("write", "Write")):
-        for unit, key, parse in (
-            ("bps", "Bps", parse_rate_device),
-            ("iops", "IOps", parse_operations_device),
-        ):
-            flag = f"device-{way}-{unit}"
-            fields[f"BlkioDevice{name}{key}"] = plan_throttles(f"--{flag}", options.several(flag), parse)
-    return fields
-
-
-def _ulimits(options: Options) -> list[Fields]:
-    limits = [read_flag("--ulimit", word, parse_ulimit) for word in options.several("ulimit")]
-    by_name = {str(limit["Name"]): limit for limit in limits}
-    return [by_name[name] for name in sorted(by_name)]
-
-
-def parse_restart(text: str) -> Fields:
-    """``no``, ``always``, ``unless-stopped`` or ``on-failure:3``."""
-    name, colon, count = text.partition(":")
-    if colon and not name:
-        raise InvalidArgument("invalid restart policy format: no policy provided before colon")
-    if not name:
-        return {}
-    try:
-        return {"Name": name, "MaximumRetryCount": int(count) if count else 0}
-    except ValueError:
-        raise InvalidArgument(
-            "invalid restart policy format: maximum retry count must be an integer"
-        ) from None
+    return host | plan_resources(options)
 
 
 def _log_config(options: Options) -> Fields:
     driver, words = options.text("log-driver"), options.several("log-opt")
     if driver == "none" and words:
         raise InvalidArgument(f"invalid logging opts for driver {driver}")
-    return _present(Type=driver, Config=to_map(words))
+    return present(Type=driver, Config=to_map(words))
 
 
 def _storage_options(options: Options) -> dict[str, str]:
@@ -335,61 +236,6 @@ def _sysctls(options: Options) -> dict[str, str]:
     return to_map(read_flag("--sysctl", word, parse_sysctl) for word in options.several("sysctl"))
 
 
-def parse_sysctl(word: str) -> str:
-    """``name=value`` of a parameter that belongs to a namespace."""
-    name, equals, _ = word.partition("=")
-    if equals and (name in _SYSCTLS or name.startswith(("net.", "fs.mqueue."))):
-        return word
-    raise InvalidArgument(f"sysctl '{word}' is not allowed")
-
-
-def parse_dns(word: str) -> str:
-    """A name server's address."""
-    try:
-        return parse_ip(word)
-    except InvalidArgument:
-        raise InvalidArgument(f"IP address is not correctly formatted: {word}") from None
-
-
-def plan_capabilities(add: Sequence[str], drop: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Both lists with full names, sorted; ALL swallows the others."""
-    added, dropped = ({_capability(word) for word in words} for words in (add, drop))
-    added = {"ALL"} if "ALL" in added else added
-    dropped = {"ALL"} if "ALL" in dropped else dropped
-    return sorted(added), sorted(dropped)
-
-
-def _capability(word: str) -> str:
-    name = word.strip().upper()
-    return name if name in ("ALL", "RESET") or name.startswith("CAP_") else "CAP_" + name
-
-
 def _annotations(options: Options) -> dict[str, str]:
     annotations = to_map(options.several("annotation"))
     return annotations | {HOST_CA_ANNOTATION: "true"} if options.switch("host-ca") else annotations
-
-
-def parse_extra_host(word: str) -> str:
-    """``name:address`` or ``name=address``; the address may be ``host-gateway``."""
-    separator = "=" if "=" in word else ":"
-    name, found, address = word.partition(separator)
-    if not found or not name:
-        raise InvalidArgument(f'bad format for add-host: "{word}"')
-    if address.startswith("[") and address.endswith("]"):
-        address = address[1:-1]
-    if address != "host-gateway":
-        try:
-            parse_ip(address)
-        except InvalidArgument:
-            raise InvalidArgument(f'invalid IP address in add-host: "{address}"') from None
-    return f"{name}:{address}"
-
-
-def parse_search(word: str) -> str:
-    """A search domain; ``.`` means none."""
-    domain = word.strip() if word.strip() == "." else word.strip().removesuffix(".")
-    labels = domain.split(".")
-    for label in labels if domain != "." else ():
-        if not label or len(label) > 63 or not label.replace("-", "").replace("_", "").isalnum():
-            raise InvalidArgument(f"{word} is not a valid domain")
-    return domain
