@@ -8,7 +8,10 @@ which does not need to. Two engines with different roots never touch each other'
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Roots:

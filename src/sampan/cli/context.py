@@ -42,6 +42,11 @@ class Context:
             self._engine = self._open_engine()
         return self._engine
 
+    def close(self) -> None:
+        """Let the engine go."""
+        if self._engine is not None:
+            self._engine.close()
+
     def _open_engine(self) -> Engine:
         from sampan.client.api import Engine
         from sampan.client.http import NobodyListens

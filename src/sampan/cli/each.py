@@ -48,10 +48,13 @@ def for_each_at_once(context: Context, names: Sequence[str], act: Act) -> int:
     results: dict[int, str | SampanError | None] = {}
 
     def work(index: int, name: str) -> None:
+        engine = Engine(address)
         try:
-            results[index] = act(Engine(address), name)
+            results[index] = act(engine, name)
         except SampanError as error:
             results[index] = error
+        finally:
+            engine.close()
 
     threads = [Thread(target=work, args=pair, daemon=True) for pair in enumerate(names)]
     for thread in threads:

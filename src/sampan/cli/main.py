@@ -119,7 +119,10 @@ def _dispatch(context: Context, words: list[str]) -> int:
     if entry is None:
         return _refuse_command(context.out, name)
     context.invoked = name
-    return run_command(entry.load(), context, rest)
+    try:
+        return run_command(entry.load(), context, rest)
+    finally:
+        context.close()
 
 
 def _say_group_help(out: Output, group: str) -> int:

@@ -65,7 +65,11 @@ class Answer:
         return self._ending(wire.iter_rest(), keep=False)
 
     def _ending(self, body: Iterator[bytes], keep: bool) -> Iterator[bytes]:
-        yield from body
+        try:
+            yield from body
+        except BaseException:
+            self._release(False)
+            raise
         self._release(keep)
 
     def _release(self, keep: bool) -> None:

@@ -100,15 +100,16 @@ class HttpClient:
         self, method: str, target: str, *, fields: Mapping[str, str] | None = None, body: Body = None
     ) -> Answer:
         """Send one request and read the head of its answer; the body is read from the Answer."""
-        reused, wire = self._take()
-        try:
-            return self._exchange(wire, method, target, fields or {}, body)
-        except ConnectionLost:
-            # A server may close an idle connection just as it is used again (RFC 9112, 9.3.1).
-            wire.socket.close()
-            if not reused or method not in _REPEATABLE:
-                raise
-            return self._exchange(Wire(connect(self.address)), method, target, fields or {}, body)
+        asked = fields or {}
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            try:
+                return self._exchange(idle, method, target, asked, body)
+            except ConnectionLost:
+                # A server may close an idle connection just as it is used again (RFC 9112, 9.3.1).
+                if method not in _REPEATABLE:
+                    raise
+        return self._exchange(Wire(connect(self.address)), method, target, asked, body)
 
     def hijack(
         self, method: str, target: str, *, fields: Mapping[str, str] | None = None, body: bytes = b""
@@ -132,10 +133,6 @@ class HttpClient:
         if wire is not None:
             wire.socket.close()
 
-    def _take(self) -> tuple[bool, Wire]:
-        wire, self._idle = self._idle, None
-        return (True, wire) if wire is not None else (False, Wire(connect(self.address)))
-
     def _exchange(
         self,
         wire: Wire,
@@ -145,6 +142,22 @@ class HttpClient:
         body: Body,
         *,
         hijack: bool = False,
+    ) -> Answer:
+        try:
+            return self._converse(wire, method, target, fields, body, hijack=hijack)
+        except BaseException:
+            wire.socket.close()
+            raise
+
+    def _converse(
+        self,
+        wire: Wire,
+        method: str,
+        target: str,
+        fields: Mapping[str, str],
+        body: Body,
+        *,
+        hijack: bool,
     ) -> Answer:
         host = "docker" if self.address.path else f"{self.address.host}:{self.address.port}"
         length = {} if body is None else _body_fields(body)

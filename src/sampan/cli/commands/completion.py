@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.cli.options import Options
+    from sampan.client.api import Engine
 
 
 def run(context: Context, _options: Options, arguments: list[str]) -> int:
@@ -67,6 +68,13 @@ def _offer_objects(context: Context, subject: str) -> list[str]:
     from sampan.client.api import Engine
 
     engine = Engine(context.address)
+    try:
+        return _names_of(engine, subject)
+    finally:
+        engine.close()
+
+
+def _names_of(engine: Engine, subject: str) -> list[str]:
     if subject.startswith("CONTAINER") or subject == "NAME":
         return [name.removeprefix("/") for one in engine.containers.list(every=True) for name in one["Names"]]
     if "IMAGE" in subject:

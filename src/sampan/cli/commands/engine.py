@@ -119,10 +119,13 @@ def run_status(context: Context, options: Options, _arguments: list[str]) -> int
     if pid is None:
         context.out.line("engine is not running")
         return NOT_RUNNING
+    engine = Engine(address)
     try:
-        version = Engine(address).system.version().get("Version", "")
+        version = engine.system.version().get("Version", "")
     except SampanError as error:
         raise Exit(1, f"engine (process {pid}) does not answer: {error.message}", hint=error.hint) from error
+    finally:
+        engine.close()
     context.out.line(f"engine {version} is running, process {pid}")
     for title, value in (("socket", address), ("data root", roots.data), ("run root", roots.run)):
         context.out.line(f"  {title}: {value}")

@@ -137,12 +137,15 @@ def sample_all(engine: Engine, names: Sequence[str], *, strict: bool) -> Iterabl
     from sampan.client.api import Engine as Connection
 
     def sample(name: str) -> Sample | None:
+        connection = Connection(engine.http.address)
         try:
-            return Sample(Connection(engine.http.address).containers.stats(name, stream=False).json())
+            return Sample(connection.containers.stats(name, stream=False).json())
         except NotFound:
             if strict:
                 raise
             return None  # it ended between the list and the look
+        finally:
+            connection.close()
 
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
         return [found for found in pool.map(sample, names) if found is not None]
