@@ -11,7 +11,8 @@ from __future__ import annotations
 from sampan.cli.template_eval import Execution
 from sampan.cli.template_functions import FUNCTIONS
 from sampan.cli.template_nodes import Node
-from sampan.cli.template_parse import Parser, TemplateError
+from sampan.cli.template_parse import Parser
+from sampan.cli.template_tokens import TemplateError
 
 __all__ = ["Template", "TemplateError", "parse_template"]
 

@@ -29,7 +29,7 @@ from sampan.cli.template_nodes import (
     Text,
     Variable,
 )
-from sampan.cli.template_parse import TemplateError
+from sampan.cli.template_tokens import TemplateError
 from sampan.cli.template_types import absent_value, typed_value
 
 _UNSET = object()

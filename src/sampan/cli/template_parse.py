@@ -29,7 +29,7 @@ from sampan.cli.template_nodes import (
     Text,
     Variable,
 )
-from sampan.errors import InvalidArgument
+from sampan.cli.template_tokens import TemplateError, TokenReader
 
 _OPERANDS = frozenset(
     [
@@ -48,21 +48,15 @@ _OPERANDS = frozenset(
 )
 
 
-class TemplateError(InvalidArgument):
-    """A template that cannot be parsed or executed, in Go's words."""
-
-
-class Parser:
+class Parser(TokenReader):
     """One pass over the tokens; `templates` collects what ``define`` and ``block`` name."""
 
     def __init__(self, text: str, functions: Collection[str]) -> None:
+        super().__init__(lex(text))
         self.templates: dict[str, list[Node]] = {}
-        self._tokens = lex(text)
         self._functions = functions
-        self._at = 0
         self._variables = ["$"]
         self._loops = 0
-        self._action_line = 0
 
     def parse(self) -> list[Node]:
         """The whole template."""
@@ -70,46 +64,6 @@ class Parser:
         if end is not None:
             raise self._error(f"unexpected {{{{{end}}}}}")
         return nodes
-
-    # Tokens
-
-    def _next(self) -> Token:
-        token = self._peek()
-        self._at += 1
-        return token
-
-    def _peek(self) -> Token:
-        return self._tokens[min(self._at, len(self._tokens) - 1)]
-
-    def _next_solid(self) -> Token:
-        token = self._next()
-        return self._next() if token.kind == "space" else token
-
-    def _peek_solid(self) -> Token:
-        if self._peek().kind == "space":
-            self._next()
-        return self._peek()
-
-    def _error(self, message: str) -> TemplateError:
-        last = self._tokens[min(max(self._at - 1, 0), len(self._tokens) - 1)]
-        return TemplateError(f"template: :{last.line}: {message}")
-
-    def _unexpected(self, token: Token, context: str) -> TemplateError:
-        line = f"template: :{token.line}: "
-        if token.kind != "error":
-            return TemplateError(f"{line}unexpected {token} in {context}")
-        extra = ""
-        if self._action_line and self._action_line != token.line:
-            extra = f" in action started at :{self._action_line}"
-            if token.text.endswith(" action"):
-                extra = extra.removeprefix(" in action")
-        return TemplateError(f"{line}{token}{extra}")
-
-    def _expect(self, kind: str, context: str) -> Token:
-        token = self._next_solid()
-        if token.kind != kind:
-            raise self._unexpected(token, context)
-        return token
 
     # Lists and control
 
