@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# What people and CI run. `make` alone tells.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_FILES := src tests tools examples $(wildcard bench)
+# The engine needs root; the environment says where it lives and how the network is reached.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test demo demo-clean fmt check test test-unit test-kernel test-integration bench run docs
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+setup: ## make .venv/bin/sampan, and install what it needs
+	@tools/setup.sh
+
+setup-test: ## the same, with what only the tests need
+	@tools/setup.sh --test
+
+demo: setup ## build, run, migrate and open the Django example
+	@$(AS_ROOT) $(BIN)/python tools/demo.py run
+
+demo-clean: setup ## remove what the demo made
+	@$(AS_ROOT) $(BIN)/python tools/demo.py clean
+
+fmt: setup ## format the code
+	$(BIN)/ruff format $(PYTHON_FILES)
+	$(BIN)/ruff check --fix $(PYTHON_FILES)
+
+check: setup ## lint, types, ranks and fast tests: under a minute
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit tests/arch
+
+test: setup-test check test-kernel test-integration ## everything, as CI does
+
+test-unit: setup ## the fast tests alone
+	$(BIN)/python -m pytest -q tests/unit tests/arch
+
+test-kernel: setup-test ## each part in real namespaces
+	$(AS_ROOT) $(BIN)/python -m pytest -q tests/kernel
+
+test-integration: setup-test ## a real engine, from the command line and the API
+	$(AS_ROOT) $(BIN)/python -m pytest -q $(wildcard tests/integration tests/cases tests/conformance tests/compat)
+
+bench: setup ## how long things take, beside docker and podman where they are
+	$(AS_ROOT) $(BIN)/python bench/run.py
+
+run: setup ## the engine in the foreground
+	$(AS_ROOT) $(BIN)/sampan engine run
+
+docs: setup ## write the generated pages again
+	$(BIN)/python tools/docs.py
