@@ -65,8 +65,10 @@ def compile_stage(
     compiler = _Compiler(plan, stage, draft, build_args, numbers)
     instructions = (*triggers, *stage.instructions)
     compiler.vertex_total = compiler.from_count + sum(_makes_step(item) for item in instructions)
-    for instruction in instructions:
+    for position, instruction in enumerate(instructions):
         try:
+            if position >= len(triggers):
+                compiler.mark(instruction)
             compiler.take(instruction)
         except Misuse as error:
             raise plan.error(error.reason, instruction.location) from None
@@ -95,9 +97,14 @@ class _Compiler:
         # Only a base from outside is a vertex of its own.
         self.from_count = int(isinstance(stage.base, FromImage | FromContext))
         self.vertex_total = 0
+        if not self.from_count:
+            self.marks.append(self.start)
+
+    def mark(self, instruction: ins.Instruction) -> None:
+        """Count an instruction of the file; triggers come from elsewhere and have no number."""
+        self.marks.append(self._mark(instruction))
 
     def take(self, instruction: ins.Instruction) -> None:
-        self.marks.append(self._mark(instruction))
         _COMPILERS[type(instruction)](self, instruction)
 
     def finish(self) -> CompiledStage:

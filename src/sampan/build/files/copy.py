@@ -218,10 +218,11 @@ def copy_data(source: int, target: int, size: int) -> None:
         return
     try:
         fcntl.ioctl(target, _FICLONE, source)
-        return
     except OSError as error:
         if error.errno not in _NOT_HERE:
             raise
+    else:
+        return
     try:
         while os.copy_file_range(source, target, _CHUNK_BYTES):
             pass
@@ -256,7 +257,8 @@ def _try_link(source_fd: int, source: str, target_fd: int, target: str) -> bool:
     try:
         os.link(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
     except OSError as error:
-        if error.errno in _NOT_LINKED:
-            return False
-        raise
-    return True
+        if error.errno not in _NOT_LINKED:
+            raise
+        return False
+    else:
+        return True

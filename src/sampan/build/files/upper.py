@@ -65,6 +65,12 @@ class Upper(Tree):
         self.make_folders(name, mode=mode, owner=owner)
         return status is None
 
+    def require_folder(self, name: str) -> None:
+        """InvalidArgument unless the name is a folder's."""
+        status = self.lookup(name)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            raise InvalidArgument(f"/{name} is not a directory")
+
     def clear(self, name: str) -> None:
         """Make room for a file: an older one is replaced, a folder is not."""
         status = self._own.lookup(name)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a build fails once the Dockerfile has been understood."""
+
+from __future__ import annotations
+
+from sampan.build.dockerfile.location import Location, Source
+from sampan.errors import SampanError
+
+
+class BuildFailed(SampanError):  # noqa: N818 - as all kinds of errors here
+    """A step failed: which vertex, where in the Dockerfile, and the exit code if a program ended with one."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vertex: str = "",
+        exit_code: int | None = None,
+        source: Source | None = None,
+        location: Location | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.vertex = vertex
+        self.exit_code = exit_code
+        self.location = location
+        self.excerpt = source.excerpt(location) if source is not None and location is not None else ""
+
+
+def process_failed(arguments: tuple[str, ...], exit_code: int) -> str:
+    """BuildKit's words for a program that ended with another status than 0."""
+    return f'process "{" ".join(arguments)}" did not complete successfully: exit code: {exit_code}'

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step: its key, then either what the cache has under it, or the work.
+
+Copies have two keys. The quick one names the stage or image that the files come from; only when it is not known
+are the files themselves looked at, and the answer is remembered under both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+
+from sampan.build import keys
+from sampan.build.cache import Result
+from sampan.build.copying import Picked, pick, write_copy, write_workdir
+from sampan.build.errors import BuildFailed, process_failed
+from sampan.build.mounting import PlannedMount, describe_mount
+from sampan.build.origins import ContextFolder, Origin, Root
+from sampan.build.patterns import PatternSet
+from sampan.build.remote import Fetched, fetch, file_name, proxies_of
+from sampan.build.reporter import Vertex
+from sampan.build.running import network_of, run_program
+from sampan.build.services import StepServices
+from sampan.build.steps import CopyStep, RunStep, WorkdirStep
+
+_URL = re.compile(r"https?://")
+
+
+class StepRunner:
+    """Executes the steps of one build."""
+
+    def __init__(self, services: StepServices) -> None:
+        self.services = services
+
+    async def workdir(self, step: WorkdirStep, parent: Result, vertex: Vertex) -> Result:
+        """WORKDIR."""
+
+        async def work(active: str) -> None:
+            await self.services.blocking.run(write_workdir, self.services, step, active, parent)
+
+        return await self._cached(keys.workdir_key(parent.identity, step), parent, vertex, work)
+
+    async def run(
+        self, step: RunStep, parent: Result, planned: tuple[PlannedMount, ...], vertex: Vertex
+    ) -> Result:
+        """RUN."""
+        services = self.services
+        parts = [await services.blocking.run(describe_mount, services, mount) for mount in planned]
+        key = keys.run_key(
+            parent.identity, step, parts, network=network_of(services, step), hosts=services.extra_hosts
+        )
+
+        async def work(active: str) -> None:
+            code = await run_program(services, step, active, parent, planned, vertex.log)
+            if code != 0:
+                raise BuildFailed(process_failed(step.arguments, code), exit_code=code)
+
+        return await self._cached(key, parent, vertex, work)
+
+    async def copy(self, step: CopyStep, parent: Result, origin: Origin, vertex: Vertex) -> Result:
+        """COPY and ADD."""
+        alias = keys.copy_alias(parent.identity, step, origin.identity) if isinstance(origin, Root) else ""
+        if alias and (known := self._find_alias(alias)) is not None:
+            return _hit(known, vertex)
+        with ExitStack() as stack:
+            picked = await self._pick_all(step, origin, vertex, stack)
+            contents = [await self.services.blocking.run(part.content) for part in picked]
+            key = keys.copy_key(parent.identity, step, contents)
+            place = origin.path if isinstance(origin, ContextFolder) else "root"
+            result = await self._copy_picked(
+                step, parent, picked, key, keys.copy_signature(step, place), vertex
+            )
+        if alias:
+            self.services.cache.put_alias(alias, key)
+        return result
+
+    async def _copy_picked(
+        self, step: CopyStep, parent: Result, picked: list[Picked], key: str, signature: str, vertex: Vertex
+    ) -> Result:
+        services = self.services
+        written: dict[str, bytes] = {}
+
+        async def work(active: str) -> None:
+            earlier = services.cache.find_earlier(signature)
+            copied = await services.blocking.run(write_copy, services, step, active, parent, picked, earlier)
+            written.update(copied)
+
+        result = await self._cached(key, parent, vertex, work)
+        if written:
+            await services.blocking.run(services.workplace.save_manifest, result.identity, written)
+            services.cache.put_earlier(signature, result.identity, key)
+        return result
+
+    async def _pick_all(
+        self, step: CopyStep, origin: Origin, vertex: Vertex, stack: ExitStack
+    ) -> list[Picked]:
+        local = [source for source in step.sources if not (step.is_add and _URL.match(source))]
+        services = self.services
+        picked = []
+        if local:
+            opened = pick(services, origin, local, step)
+            picked.append(await services.blocking.run(stack.enter_context, opened))
+        for url in step.sources:
+            if url not in local:
+                folder = await self._download(url, step, vertex, stack)
+                found = pick(services, folder, [file_name(url)], step, is_remote=True)
+                picked.append(await services.blocking.run(stack.enter_context, found))
+        return picked
+
+    async def _download(self, url: str, step: CopyStep, vertex: Vertex, stack: ExitStack) -> ContextFolder:
+        services = self.services
+        folder = services.workplace.download_folder(url)
+        known = services.workplace.known_download(url)
+
+        loop = asyncio.get_running_loop()
+
+        def tell(current: int, total: int) -> None:
+            vertex.status(f"downloading {file_name(url)}", current, total=total)
+
+        def progress(current: int, total: int) -> None:
+            loop.call_soon_threadsafe(tell, current, total)
+
+        fetched: Fetched = await services.blocking.run(
+            fetch,
+            url,
+            stack.enter_context(services.workplace.temporary_folder()),
+            checksum=step.checksum,
+            known=known,
+            proxies=proxies_of(services.proxy_env),
+            progress=progress,
+            is_stopped=services.blocking.is_stopped,
+        )
+        if fetched.folder:
+            await services.blocking.run(services.workplace.keep_download, url, fetched)
+        return ContextFolder(folder, PatternSet(()))
+
+    async def _cached(
+        self, key: str, parent: Result, vertex: Vertex, work: Callable[[str], Awaitable[None]]
+    ) -> Result:
+        """The result with this key, made by the work if there is none."""
+        services = self.services
+        async with services.cache.only_one(key):
+            known = None if services.no_cache else services.cache.find(key)
+            if known is not None:
+                return _hit(known, vertex)
+            with services.active(parent) as active:
+                await work(active)
+                return services.cache.put(key, active, description=vertex.name)
+
+    def _find_alias(self, alias: str) -> Result | None:
+        return None if self.services.no_cache else self.services.cache.find_alias(alias)
+
+
+def _hit(result: Result, vertex: Vertex) -> Result:
+    vertex.cached = True
+    return result

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where files of COPY and bind mounts come from, opened as trees.
+
+A context is a folder of the user's, less what its .dockerignore says; owners and attributes mean nothing there.
+A stage or an image is a root filesystem, whose owners and attributes are kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sampan.build.dockerfile.location import DockerfileError, Location, Misuse, Source
+from sampan.build.dockerignore import ignore_file_names, parse_dockerignore
+from sampan.build.files.view import open_view
+from sampan.build.patterns import PatternSet
+from sampan.errors import NotFound
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFolder:
+    """A build context read in place."""
+
+    path: str
+    ignored: PatternSet
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root filesystem: its snapshot's directories, uppermost first, and the identity of its content."""
+
+    lowers: tuple[str, ...]
+    identity: str
+
+
+Origin = ContextFolder | Root
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrigin:
+    """A tree to read from."""
+
+    fd: int
+    ignored: PatternSet
+    is_context: bool
+
+
+@contextmanager
+def open_origin(origin: Origin, empty: str) -> Iterator[OpenOrigin]:
+    """Open the tree; `empty` is a folder with nothing in it."""
+    if isinstance(origin, ContextFolder):
+        fd = os.open(origin.path, _DIRECTORY)
+        try:
+            yield OpenOrigin(fd, origin.ignored, is_context=True)
+        finally:
+            os.close(fd)
+        return
+    with open_view(origin.lowers, empty) as fd:
+        yield OpenOrigin(fd, PatternSet(()), is_context=False)
+
+
+def open_context(path: str, *, dockerfile: str = "") -> ContextFolder:
+    """A context with its ignore file; a Dockerfile's own ignore file takes the default's place."""
+    try:
+        os.close(os.open(path, _DIRECTORY))
+    except OSError as error:
+        raise NotFound(f"unable to prepare context: path {path!r}: {os.strerror(error.errno or 0)}") from None
+    names = ignore_file_names(dockerfile) if dockerfile else (".dockerignore",)
+    for name in names:
+        place = os.path.join(path, name)
+        if os.path.isfile(place):
+            return ContextFolder(path, _read_ignore_file(place, name))
+    return ContextFolder(path, PatternSet(()))
+
+
+def _read_ignore_file(path: str, name: str) -> PatternSet:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        text = file.read()
+    try:
+        return parse_dockerignore(text)
+    except Misuse as error:
+        raise DockerfileError(error.reason, source=Source(name, text), location=Location(1, 1)) from None

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a build is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sampan.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One ``docker build``.
+
+    `context` is a folder, read in place; `dockerfile` a path, relative to it or absolute, or the text itself
+    as bytes. A `named_contexts` value is a folder or ``docker-image://REFERENCE``. A build argument whose
+    value is None is as good as not given. `host_ca` None means the engine's default. `cache_from` is
+    accepted and not needed: everything that was built here is a cache.
+    """
+
+    context: str
+    dockerfile: str | bytes = "Dockerfile"
+    tags: tuple[str, ...] = ()
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    target: str = ""
+    no_cache: bool = False
+    pull: bool = False
+    network: str = "default"
+    platform: str = ""
+    extra_hosts: tuple[str, ...] = ()
+    shm_size_bytes: int | None = None
+    host_ca: bool | None = None
+    named_contexts: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    cache_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """The image, whether it existed before, and what the Dockerfile was warned of."""
+
+    image_id: Digest
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine gives to the builder: a way to run a step, and a way to find images."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from sampan.oci.config import ImageConfig
+from sampan.oci.digest import Digest
+from sampan.oci.platform import Platform
+
+Output = Callable[[int, bytes], None]
+"""Called with 1 (stdout) or 2 (stderr) and bytes, in the event loop's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecMount:
+    """Something mounted for one step. `source` is a resolved path on the host; `target` absolute inside.
+
+    ``overlay`` shows `lowers` (uppermost first) read-only. Missing mount points are made by the executor; the
+    builder removes them again.
+    """
+
+    kind: Literal["bind", "tmpfs", "overlay"]
+    target: str
+    source: str = ""
+    lowers: tuple[str, ...] = ()
+    readonly: bool = False
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecStep:
+    """One program to run in an active snapshot, which is mounted nowhere else.
+
+    `env` is complete but for what the executor adds for every process (HOME, the host's CA variables when
+    `host_ca` says so; None is the engine's default). `network` is ``default``, ``none``, ``host`` or what
+    the request said.
+    """
+
+    snapshot: str
+    arguments: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str
+    user: str
+    network: str = "default"
+    hostname: str = "buildkitsandbox"
+    mounts: tuple[ExecMount, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    shm_size_bytes: int | None = None
+    host_ca: bool | None = None
+
+
+class Executor(Protocol):
+    """Runs steps. Cancelling the call ends the program, and returns only when nothing of it is left."""
+
+    def run(self, step: ExecStep, *, output: Output) -> Awaitable[int]:
+        """The exit code, when the program has ended and its snapshot is no longer mounted."""
+
+
+class BaseImage(Protocol):
+    """An image as the builder sees it (image.ImageStore's Image is one)."""
+
+    @property
+    def id(self) -> Digest:
+        """The digest of its config."""
+
+    @property
+    def config(self) -> ImageConfig:
+        """Its config."""
+
+
+class ImageSource(Protocol):
+    """Finds the images that FROM and ``COPY --from`` name; fetching them from a registry is its business."""
+
+    def resolve(self, reference: str, platform: Platform | None, *, pull: bool) -> Awaitable[BaseImage]:
+        """The image, or NotFound in the words that people know."""

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The builder as the engine has it: one object for all builds of one data root."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from sampan.archive.apply import extract_archive
+from sampan.build.arguments import platform_arguments, proxy_environment
+from sampan.build.blocking import Blocking
+from sampan.build.cache import BuildCache, read_boot_id
+from sampan.build.dockerfile.instructions import Dockerfile
+from sampan.build.dockerfile.parser import parse_dockerfile
+from sampan.build.export import export_image
+from sampan.build.origins import ContextFolder, open_context
+from sampan.build.pruning import describe_cache, prune_cache
+from sampan.build.reporter import Reporter
+from sampan.build.request import BuildRequest, BuildResult
+from sampan.build.seams import BaseImage, Executor, ImageSource
+from sampan.build.services import StepServices, Workplace
+from sampan.build.solver import Solver
+from sampan.build.stages import StagePlan, plan_stages
+from sampan.content.store import ContentStore
+from sampan.errors import InvalidArgument, NotFound
+from sampan.image.store import ImageNotFound, ImageStore
+from sampan.linux.tree import remove_tree
+from sampan.metadata.database import Database
+from sampan.oci.platform import Platform, host_platform, parse_platform
+from sampan.oci.reference import parse_reference
+from sampan.snapshot.store import SnapshotStore
+
+if TYPE_CHECKING:
+    from sampan.build.progress import Progress
+
+_THREADS = 8
+_MAX_DOCKERFILE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImages:
+    """Only the images that are here; the place where pulling will be added."""
+
+    images: ImageStore
+
+    async def resolve(self, reference: str, platform: Platform | None, *, pull: bool) -> BaseImage:
+        """The image of that name."""
+        del platform, pull
+        try:
+            return self.images.resolve(reference)
+        except ImageNotFound:
+            familiar = _familiar(reference)
+            raise NotFound(
+                f"failed to resolve source metadata for {reference}: {familiar}: not found",
+                hint=f"make it with `sampan bootstrap {familiar}`, load or import it,"
+                f" or give another in its place: --build-context {familiar}=docker-image://IMAGE",
+            ) from None
+
+
+class Builder:
+    """Builds images; keeps what its steps made."""
+
+    def __init__(
+        self,
+        *,
+        images: ImageStore,
+        snapshots: SnapshotStore,
+        database: Database,
+        content: ContentStore,
+        executor: Executor,
+        root: str,
+        source: ImageSource | None = None,
+    ) -> None:
+        self.cache = BuildCache(database, snapshots, boot_id=read_boot_id())
+        self.workplace = Workplace(root)
+        self._images = images
+        self._snapshots = snapshots
+        self._content = content
+        self._executor = executor
+        self._source = source or LocalImages(images)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="build")
+        images.layers.is_pinned = self.cache.is_pinned
+
+    async def build(self, request: BuildRequest, progress: Callable[[Progress], None]) -> BuildResult:
+        """Build an image; what happens is told to `progress`, in this loop's thread."""
+        reporter = Reporter(progress)
+        blocking = Blocking(self._pool)
+        tags = tuple(str(parse_reference(tag)) for tag in request.tags)
+        build_args = {name: value for name, value in request.build_args.items() if value is not None}
+        with reporter.vertex("[internal] load build definition from Dockerfile") as vertex:
+            dockerfile = await blocking.run(read_dockerfile, request)
+            size = len(dockerfile.source.text.encode("utf-8", "surrogateescape"))
+            vertex.status("transferring dockerfile:", size, completed=True)
+        for text, location in dockerfile.warnings:
+            reporter.warn(text, file=dockerfile.source.name, line=location.start)
+        plan, platform = _plan(request, dockerfile, build_args)
+        with reporter.vertex("[internal] load .dockerignore"):
+            contexts = await blocking.run(_open_contexts, request)
+        services = self._services(request, blocking, build_args)
+        solver = Solver(
+            plan,
+            services,
+            images=self._source,
+            layers=self._images.layers.table,
+            contexts=contexts,
+            build_args=build_args,
+            reporter=reporter,
+            pull=request.pull,
+        )
+        try:
+            solved = await solver.solve()
+            with reporter.vertex("exporting to image", solved.compiled.trailing) as vertex:
+                labels = {name: value or "" for name, value in request.labels.items()}
+                image = await export_image(
+                    solved, services, self._images, platform=platform, labels=labels, tags=tags
+                )
+                vertex.result = image.id.short
+            return BuildResult(image.id)
+        finally:
+            used = [result.key for result in solver.used]
+            self.cache.let_go(used)
+            self.cache.touch(used)
+            await blocking.run(self.workplace.digests.save)
+
+    @contextlib.asynccontextmanager
+    async def context_of(self, body: BinaryIO, remote: str = "") -> AsyncIterator[str]:
+        """A context that came as a tar, compressed or not, unpacked; gone after the block."""
+        if remote:
+            raise InvalidArgument(
+                f"remote context {remote} is not supported", hint="clone it and build the folder"
+            )
+        path = tempfile.mkdtemp(dir=self.workplace.temporary)
+        blocking = Blocking(self._pool)
+        try:
+            await blocking.run(_unpack_context, body, path)
+            yield path
+        finally:
+            await asyncio.to_thread(remove_tree, path)
+
+    def describe_cache(self) -> list[dict[str, Any]]:
+        """The Engine API's BuildCache records."""
+        return describe_cache(self.cache, self._snapshots)
+
+    async def prune(self, *, everything: bool = False) -> tuple[list[str], int]:
+        """Forget results that no build uses: the ids, and the bytes that this freed."""
+        return await asyncio.to_thread(
+            prune_cache, self.cache, self._snapshots, self._images, self.workplace, everything=everything
+        )
+
+    def sweep(self) -> None:
+        """At start-up: remove what builds that were killed left behind."""
+        kept = {record.snapshot for record in self._images.layers.table.list()}
+        self.cache.sweep(kept)
+        self.workplace.sweep({str(record.document["identity"]) for record in self.cache.records()})
+
+    def _services(
+        self, request: BuildRequest, blocking: Blocking, build_args: dict[str, str]
+    ) -> StepServices:
+        return StepServices(
+            snapshots=self._snapshots,
+            cache=self.cache,
+            executor=self._executor,
+            workplace=self.workplace,
+            blocking=blocking,
+            no_cache=request.no_cache,
+            network=request.network,
+            extra_hosts=request.extra_hosts,
+            shm_size_bytes=request.shm_size_bytes,
+            host_ca=request.host_ca,
+            proxy_env=proxy_environment(build_args),
+            secrets=request.secrets,
+        )
+
+
+def read_dockerfile(request: BuildRequest) -> Dockerfile:
+    """Read and parse the Dockerfile: from the request, from the context, or from anywhere else."""
+    if isinstance(request.dockerfile, bytes):
+        return parse_dockerfile(request.dockerfile.decode("utf-8", "surrogateescape"))
+    path = os.path.join(request.context, request.dockerfile)
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(_MAX_DOCKERFILE_BYTES + 1)
+    except OSError as error:
+        raise NotFound(
+            f"failed to read dockerfile: open {request.dockerfile}: {(error.strerror or '').lower()}"
+        ) from None
+    if len(raw) > _MAX_DOCKERFILE_BYTES:
+        raise InvalidArgument(f"{request.dockerfile} is larger than {_MAX_DOCKERFILE_BYTES} bytes")
+    name = os.path.basename(request.dockerfile) if os.path.isabs(request.dockerfile) else request.dockerfile
+    return parse_dockerfile(raw.decode("utf-8", "surrogateescape"), name=name)
+
+
+def _plan(
+    request: BuildRequest, dockerfile: Dockerfile, build_args: dict[str, str]
+) -> tuple[StagePlan, Platform]:
+    host = host_platform()
+    platform = parse_platform(request.platform) if request.platform else host
+    plan = plan_stages(
+        dockerfile,
+        target=request.target,
+        build_args=build_args,
+        platform_args=platform_arguments(host, platform, request.target),
+        platform=platform,
+        contexts=request.named_contexts,
+    )
+    return plan, platform
+
+
+def _open_contexts(request: BuildRequest) -> dict[str, ContextFolder]:
+    """The main context under "", and the named ones that are folders."""
+    dockerfile = request.dockerfile if isinstance(request.dockerfile, str) else ""
+    contexts = {"": open_context(request.context, dockerfile=dockerfile)}
+    for name, value in request.named_contexts.items():
+        if not value.startswith("docker-image://"):
+            if "://" in value:
+                raise InvalidArgument(f"build context {name}={value} is not supported")
+            contexts[name.lower()] = open_context(value)
+    return contexts
+
+
+def _unpack_context(body: BinaryIO, path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        extract_archive(body, fd)
+    finally:
+        os.close(fd)
+
+
+def _familiar(reference: str) -> str:
+    try:
+        return parse_reference(reference).familiar()
+    except InvalidArgument:
+        return reference

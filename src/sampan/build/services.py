@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps of one build have at hand."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sampan.build.blocking import Blocking
+from sampan.build.cache import BuildCache, Result
+from sampan.build.files.digests import FileDigests
+from sampan.build.remote import Fetched
+from sampan.build.seams import Executor
+from sampan.linux.tree import remove_tree
+from sampan.snapshot.store import SnapshotStore
+
+_MIN_MANIFEST = 16
+
+
+class Workplace:
+    """The builder's own folder below the data root: downloads, cache mounts, what copies wrote."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.empty = f"{root}/empty"
+        self.temporary = f"{root}/tmp"
+        self.manifests = f"{root}/manifests"
+        self.mounts = f"{root}/mounts"
+        self.downloads = f"{root}/downloads"
+        for path in (root, self.empty, self.temporary, self.manifests, self.mounts, self.downloads):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        self._private: set[str] = set()
+        self.digests = FileDigests(f"{root}/digests")
+
+    @contextmanager
+    def temporary_folder(self) -> Iterator[str]:
+        """A folder that is gone after the block."""
+        path = tempfile.mkdtemp(dir=self.temporary)
+        try:
+            yield path
+        finally:
+            remove_tree(path)
+
+    @contextmanager
+    def secret_folder(self) -> Iterator[str]:
+        """The same in memory: what is in it must not reach a disk."""
+        memory = "/dev/shm"
+        path = tempfile.mkdtemp(dir=memory if os.path.isdir(memory) else self.temporary, prefix="sampan-")
+        try:
+            yield path
+        finally:
+            remove_tree(path)
+
+    @asynccontextmanager
+    async def private_mount(self, path: str) -> AsyncIterator[str]:
+        """A cache mount that nobody else uses now: the first, or one more beside it."""
+        number = 0
+        while (mine := f"{path}.{number}" if number else path) in self._private:
+            number += 1
+        self._private.add(mine)
+        try:
+            yield mine
+        finally:
+            self._private.discard(mine)
+
+    def save_manifest(self, identity: str, written: Mapping[str, bytes]) -> None:
+        """Remember the digests of what a copy wrote; for a few files that is not worth it."""
+        if len(written) < _MIN_MANIFEST:
+            return
+        temporary = f"{self.manifests}/.{identity}"
+        with open(temporary, "wb") as file:
+            file.write(msgspec.msgpack.encode(dict(written)))
+        os.replace(temporary, f"{self.manifests}/{identity}")
+
+    def load_manifest(self, identity: str) -> dict[str, bytes]:
+        """What `save_manifest` was told; nothing if it was not."""
+        try:
+            with open(f"{self.manifests}/{identity}", "rb") as file:
+                return msgspec.msgpack.decode(file.read(), type=dict[str, bytes])
+        except (OSError, msgspec.MsgspecError):
+            return {}
+
+    def download_folder(self, url: str) -> str:
+        """Where the last download of a URL is kept."""
+        return f"{self.downloads}/{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+
+    def known_download(self, url: str) -> dict[str, str]:
+        """What the server said of the download that is kept; nothing if none is."""
+        try:
+            with open(self.download_folder(url) + ".json", "rb") as file:
+                return msgspec.json.decode(file.read(), type=dict[str, str])
+        except (OSError, msgspec.MsgspecError):
+            return {}
+
+    def keep_download(self, url: str, fetched: Fetched) -> None:
+        """Put a download in place of an older one; what is said of it comes last."""
+        folder = self.download_folder(url)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(folder + ".json")
+        remove_tree(folder)
+        os.mkdir(folder, 0o700)
+        os.rename(f"{fetched.folder}/{fetched.name}", f"{folder}/{fetched.name}")
+        with open(folder + ".json.new", "wb") as file:
+            file.write(msgspec.json.encode(dict(fetched.validators)))
+        os.replace(folder + ".json.new", folder + ".json")
+
+    def sweep(self, identities: set[str]) -> None:
+        """At start-up: remove what builds that died left behind."""
+        for name in os.listdir(self.temporary):
+            remove_tree(f"{self.temporary}/{name}")
+        self.forget_manifests(identities)
+
+    def forget_manifests(self, identities: set[str]) -> None:
+        """Remove the manifests of all other results."""
+        for name in os.listdir(self.manifests):
+            if name not in identities:
+                os.unlink(f"{self.manifests}/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class StepServices:
+    """The engine's stores and executor, and what the request says for all steps."""
+
+    snapshots: SnapshotStore
+    cache: BuildCache
+    executor: Executor
+    workplace: Workplace
+    blocking: Blocking
+    no_cache: bool = False
+    network: str = "default"
+    extra_hosts: tuple[str, ...] = ()
+    shm_size_bytes: int | None = None
+    host_ca: bool | None = None
+    proxy_env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
+
+    def lowers(self, result: Result) -> tuple[str, ...]:
+        """The directories of a result's tree, uppermost first."""
+        return self.snapshots.lowers(self.cache.current_name(result.snapshot))
+
+    @contextmanager
+    def active(self, parent: Result | None) -> Iterator[str]:
+        """A new active snapshot on a result; gone after the block unless it has been committed."""
+        key = f"build-active-{secrets.token_hex(8)}"
+        name = self.cache.current_name(parent.snapshot) if parent is not None else None
+        self.snapshots.prepare(key, name)
+        try:
+            yield key
+        finally:
+            if self.snapshots.exists(key):
+                self.snapshots.remove(key, deferred=True)

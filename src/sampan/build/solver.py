@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Solve a plan: resolve bases, compile stages when their base is known, and execute their steps.
+
+    stage ──base──→ image | other stage | nothing | folder       each stage is one task; those that do not
+      │ steps, one after the other                               need each other run at the same time
+      └─COPY --from, RUN --mount=from──→ other stage | image | context
+
+A step's result is a committed snapshot with an identity. The step's key is the digest of the identity of the
+tree it starts from, of what the step says, and of the content of the files that it reads (``keys``); the cache
+(``cache``) maps keys to results. A result that was made again has a new identity, so that everything above it is
+looked up anew; the one exception are copied files, which count by content.
+
+Holds: a stage that the target does not reach is never run. A cancelled or failed build leaves no active
+snapshot; one that is killed leaves only such as the next start removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from sampan.build import origins
+from sampan.build.cache import Result
+from sampan.build.compile import CompiledStage, StageNumbers, compile_stage
+from sampan.build.dockerfile import instructions as ins
+from sampan.build.dockerfile.location import DockerfileError, Misuse
+from sampan.build.dockerfile.mounts import RunMount
+from sampan.build.dockerfile.parser import parse_trigger
+from sampan.build.draft import Draft
+from sampan.build.errors import BuildFailed
+from sampan.build.executing import StepRunner
+from sampan.build.mounting import PlannedMount
+from sampan.build.reporter import Reporter, Vertex
+from sampan.build.seams import BaseImage, ImageSource
+from sampan.build.services import StepServices
+from sampan.build.stages import FromContext, FromImage, FromScratch, FromStage, Origin, Stage, StagePlan
+from sampan.build.steps import CopyStep, RunStep, Step, WorkdirStep
+from sampan.errors import Internal, NotFound, SampanError, Unavailable, Unsupported
+from sampan.metadata.images import LayerTable
+from sampan.oci.config import History
+
+_T = TypeVar("_T")
+_EMPTY = Result(identity="scratch", snapshot=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a stage stands on: the base image's own layers and history, and the steps of the stages between."""
+
+    diff_ids: tuple[str, ...] = ()
+    history: tuple[History, ...] = ()
+    created_ns: int | None = None
+    layers: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedStage:
+    """A stage that has been executed: its tree, and everything its image is made of."""
+
+    compiled: CompiledStage
+    result: Result
+    base: Base
+
+    @property
+    def draft(self) -> Draft:
+        """The image config."""
+        return self.compiled.draft
+
+
+class Solver:
+    """One build's stages, each solved once."""
+
+    def __init__(
+        self,
+        plan: StagePlan,
+        services: StepServices,
+        *,
+        images: ImageSource,
+        layers: LayerTable,
+        contexts: Mapping[str, origins.ContextFolder],
+        build_args: Mapping[str, str],
+        reporter: Reporter,
+        pull: bool,
+    ) -> None:
+        self.plan = plan
+        self.services = services
+        self.runner = StepRunner(services)
+        self.reporter = reporter
+        self._images = images
+        self._layers = layers
+        self._contexts = contexts
+        self._build_args = build_args
+        self._pull = pull
+        self._wanted = wanted_stages(plan)
+        self._tasks: dict[object, asyncio.Task[Any]] = {}
+        self._group = asyncio.TaskGroup()
+        self.used: list[Result] = []
+
+    async def solve(self) -> SolvedStage:
+        """The target's stage; BuildFailed (or DockerfileError) is the first failure."""
+        try:
+            async with self._group:
+                for index in self._wanted:
+                    self.stage(index)
+        except BaseExceptionGroup as group:
+            raise first_failure(group) from group
+        solved: SolvedStage = self._tasks["stage", self.plan.target.index].result()
+        return solved
+
+    def _once(self, name: object, start: Callable[[], Coroutine[Any, Any, _T]]) -> asyncio.Task[_T]:
+        """The task of that name, started by whoever asks first."""
+        if name not in self._tasks:
+            self._tasks[name] = self._group.create_task(start())
+        return self._tasks[name]
+
+    def stage(self, index: int) -> asyncio.Task[SolvedStage]:
+        """Another stage's result, to be awaited."""
+        return self._once(("stage", index), lambda: self._solve_stage(self.plan.stages[index]))
+
+    async def _solve_stage(self, stage: Stage) -> SolvedStage:
+        draft, result, base = await self._begin(stage)
+        triggers = self._triggers(draft, stage)
+        draft.config = replace(draft.config, on_build=())
+        compiled = compile_stage(
+            self.plan, stage, draft, triggers, build_args=self._build_args, numbers=self._numbers(stage)
+        )
+        result = await self._show_base(stage, compiled, result)
+        made: list[Result] = []
+        for step in compiled.steps:
+            result = await self._step(step, result)
+            made.append(result)
+        return SolvedStage(compiled, result, replace(base, layers=(*base.layers, *made)))
+
+    async def _begin(self, stage: Stage) -> tuple[Draft, Result, Base]:
+        """The config, the tree and the history that a stage begins with."""
+        match stage.base:
+            case FromScratch():
+                return Draft.from_scratch(), _EMPTY, Base()
+            case FromContext():
+                raise self.plan.error("a folder cannot be the base of a stage", stage.start.location)
+            case FromStage(index=index):
+                parent = await self.stage(index)
+                return parent.draft.child(), parent.result, parent.base
+            case FromImage():
+                image = await self._image(stage.base, stage)
+                return Draft.from_image(image.config), self._tree_of(image), _base_of(image)
+
+    def _triggers(self, draft: Draft, stage: Stage) -> tuple[ins.Instruction, ...]:
+        try:
+            return tuple(parse_trigger(text, escape=self.plan.escape) for text in draft.config.on_build)
+        except Misuse as error:
+            raise self.plan.error(error.reason, stage.start.location) from None
+
+    async def _show_base(self, stage: Stage, compiled: CompiledStage, result: Result) -> Result:
+        if isinstance(stage.base, FromImage):
+            image = await self._image(stage.base, stage)
+            name = f"{compiled.vertex_prefix} FROM {stage.base.reference}"
+            with self.reporter.vertex(name, (compiled.start,)) as vertex:
+                vertex.result = image.id.short
+        return result
+
+    async def _image(self, origin: FromImage, stage: Stage) -> BaseImage:
+        return await self._once(("image", origin), lambda: self._resolve(origin, stage))
+
+    async def _resolve(self, origin: FromImage, stage: Stage) -> BaseImage:
+        name = f"[internal] load metadata for {origin.reference}"
+        with self.reporter.vertex(name) as vertex:
+            try:
+                return await self._images.resolve(
+                    origin.reference, origin.platform or stage.platform, pull=self._pull
+                )
+            except (NotFound, Unavailable, Unsupported) as error:
+                raise BuildFailed(
+                    error.message,
+                    vertex=vertex.name,
+                    source=self.plan.source,
+                    location=stage.start.location,
+                    hint=error.hint,
+                ) from error
+
+    def _tree_of(self, image: BaseImage) -> Result:
+        chain = image.config.chain_ids
+        if not chain:
+            return _EMPTY
+        layer = self._layers.get(str(chain[-1]))
+        if layer is None:
+            raise Internal(f"image {image.id.short}: its layer {chain[-1]} is missing")
+        return Result(identity=str(chain[-1]), snapshot=layer.snapshot)
+
+    async def _step(self, step: Step, parent: Result) -> Result:
+        with self.reporter.vertex(step.name, step.marks) as vertex:
+            try:
+                result = await self._execute(step, parent, vertex)
+            except DockerfileError:
+                raise
+            except (SampanError, OSError) as error:
+                raise self._located(error, step) from error
+            vertex.result = short_id(result)
+            self._use(result)
+            return result
+
+    def _use(self, result: Result) -> None:
+        self.services.cache.hold(result.key)
+        self.used.append(result)
+
+    async def _execute(self, step: Step, parent: Result, vertex: Vertex) -> Result:
+        if isinstance(step, RunStep):
+            planned = [await self._planned(mount.mount, mount.origin) for mount in step.mounts]
+            return await self.runner.run(step, parent, tuple(planned), vertex)
+        if isinstance(step, CopyStep):
+            return await self.runner.copy(step, parent, await self._open(step.origin), vertex)
+        assert isinstance(step, WorkdirStep)
+        return await self.runner.workdir(step, parent, vertex)
+
+    async def _planned(self, mount: RunMount, origin: Origin) -> PlannedMount:
+        return PlannedMount(mount, await self._open(origin))
+
+    async def _open(self, origin: Origin) -> origins.Origin:
+        """A context as its folder, everything else as the directories of a root filesystem."""
+        match origin:
+            case FromContext(name=name):
+                return self._contexts[name]
+            case FromScratch():
+                return origins.Root((), _EMPTY.identity)
+            case FromStage(index=index):
+                result = (await self.stage(index)).result
+            case FromImage():
+                result = self._tree_of(await self._image(origin, self.plan.target))
+        return origins.Root(self.services.lowers(result), result.identity)
+
+    def _located(self, error: SampanError | OSError, step: Step) -> BuildFailed:
+        message = str(error) if isinstance(error, SampanError) else describe_os_error(error)
+        return BuildFailed(
+            message,
+            vertex=step.name,
+            exit_code=error.exit_code if isinstance(error, BuildFailed) else None,
+            source=self.plan.source,
+            location=step.location,
+            hint=error.hint if isinstance(error, SampanError) else None,
+        )
+
+    def _numbers(self, stage: Stage) -> StageNumbers:
+        counts = {index: 1 + len(self.plan.stages[index].instructions) for index in self._wanted}
+        first = 1 + sum(count for index, count in counts.items() if index < stage.index)
+        several = len(self.plan.stages) > 1
+        prefix = (stage.name or f"stage-{stage.index}") if several else ""
+        return StageNumbers(first, sum(counts.values()), prefix)
+
+
+def wanted_stages(plan: StagePlan) -> list[int]:
+    """The stages that the target needs, in the file's order; an error if they need each other in a circle."""
+    done: set[int] = set()
+    open_stages: list[int] = []
+
+    def visit(index: int) -> None:
+        stage = plan.stages[index]
+        if index in open_stages:
+            name = stage.name or str(index)
+            raise plan.error(f"circular dependency detected on stage: {name}", stage.start.location)
+        if index in done:
+            return
+        open_stages.append(index)
+        for origin in plan.sources_of(stage):
+            if isinstance(origin, FromStage):
+                visit(origin.index)
+        open_stages.pop()
+        done.add(index)
+
+    visit(plan.target.index)
+    return sorted(done)
+
+
+def first_failure(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that people are told: one of ours before any other."""
+    leaves = [
+        first_failure(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions
+    ]
+    return next((error for error in leaves if isinstance(error, SampanError)), leaves[0])
+
+
+def short_id(result: Result) -> str:
+    """Twelve characters to tell results apart."""
+    return result.identity.rpartition(":")[2].removeprefix("build-")[:12]
+
+
+def describe_os_error(error: OSError) -> str:
+    """The kernel's word with what it is about."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}".lower() if not place else f"{place}{error.strerror}"
+
+
+def _base_of(image: BaseImage) -> Base:
+    config = image.config
+    return Base(
+        diff_ids=tuple(str(diff_id) for diff_id in config.diff_ids),
+        history=config.history,
+        created_ns=config.created_ns,
+    )

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ADD's archives: known by their content, whatever they are called, and unpacked into the layer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from sampan.archive.apply import extract_archive
+from sampan.archive.compression import open_decompressed
+from sampan.archive.entry import InvalidArchive
+from sampan.archive.header import BLOCK_BYTES, ZERO_BLOCK, decode_header
+
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def is_archive(root_fd: int, name: str) -> bool:
+    """Whether the file (canonical name), compressed or not, begins as a tar: a gzip of a text does not."""
+    with open(os.open(name, _FILE, dir_fd=root_fd), "rb") as file:
+        try:
+            block = open_decompressed(file).read(BLOCK_BYTES)
+            if len(block) < BLOCK_BYTES or block == ZERO_BLOCK:
+                return False
+            decode_header(block)
+        except InvalidArchive:
+            return False
+    return True
+
+
+def unpack(
+    root_fd: int,
+    name: str,
+    upper_fd: int,
+    destination: str,
+    *,
+    lowers: Sequence[str],
+    owner: tuple[int, int] | None,
+) -> None:
+    """Unpack the file into the folder `destination` (canonical) of a snapshot that is being written."""
+    with open(os.open(name, _FILE, dir_fd=root_fd), "rb") as file:
+        extract_archive(file, upper_fd, path="/" + destination, lowers=lowers, owner=owner)
