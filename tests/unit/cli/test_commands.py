@@ -37,10 +37,12 @@ def web(scripted: ScriptedEngine) -> ScriptedEngine:
 def test_ps_prints_dockers_columns(sampan, web: ScriptedEngine) -> None:
     assert sampan("ps") == (
         0,
-        "CONTAINER ID   IMAGE       COMMAND                    CREATED       STATUS       PORTS"
-        "                    NAMES\n"
-        'aaaaaaaaaaaa   nginx:1.2   "python \\"manage.py\\" …"   2 hours ago   Up 2 hours   '
-        "0.0.0.0:8000->8000/tcp   web\n",
+        (
+            "CONTAINER ID   IMAGE       COMMAND                    CREATED       STATUS       PORTS"
+            "                    NAMES\n"
+            'aaaaaaaaaaaa   nginx:1.2   "python \\"manage.py\\" …"   2 hours ago   Up 2 hours   '
+            "0.0.0.0:8000->8000/tcp   web\n"
+        ),
         "",
     )
 
@@ -144,6 +146,13 @@ def test_several_are_stopped_at_once_and_told_in_order(sampan, scripted: Scripte
     said = sampan("stop", "-t", "3", "a", "x", "b")
     assert said == (1, "a\nb\n", "sampan: No such container: x\n")
     assert {request.query["t"][0] for request in scripted.asked} == {"3"}
+
+
+def test_start(sampan, scripted: ScriptedEngine) -> None:
+    scripted.on("POST /containers/a/start", answer(204, length=False))
+    scripted.on("POST /containers/b/start", answer(304, length=False))
+    assert sampan("start", "a", "b") == (0, "a\nb\n", "")
+    assert "multiple containers at once" in sampan("start", "-a", "a", "b").err
 
 
 def test_the_older_name_of_stops_timeout_is_accepted(sampan, scripted: ScriptedEngine) -> None:

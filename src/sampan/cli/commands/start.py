@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``sampan start``: start containers that exist, or one with its streams."""
+
+from __future__ import annotations
+
+from sampan.cli.command import Command, Exit, at_least
+from sampan.cli.each import for_each
+from sampan.cli.flags import switch, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.cli.context import Context
+    from sampan.cli.options import Options
+
+
+def run(context: Context, options: Options, arguments: list[str]) -> int:
+    """Start one after the other; attached, it is one, and its exit status is ours."""
+    interactive = options.switch("interactive")
+    if not options.switch("attach") and not interactive:
+        return for_each(context, arguments, lambda engine, name: engine.containers.start(name))
+    if len(arguments) > 1:
+        raise Exit(1, "you cannot start and attach multiple containers at once")
+    from sampan.cli.attached import attach_and_start
+
+    return attach_and_start(
+        context, arguments[0], interactive=interactive, detach_keys=options.text("detach-keys")
+    )
+
+
+COMMAND = Command(
+    "container start",
+    "start",
+    run=run,
+    summary="Start one or more stopped containers",
+    usage="[OPTIONS] CONTAINER [CONTAINER...]",
+    arity=at_least(1),
+    flags=(
+        switch("attach", "Attach STDOUT/STDERR and forward signals", short="a"),
+        text("detach-keys", "Override the key sequence for detaching a container"),
+        switch("interactive", "Attach container's STDIN", short="i"),
+    ),
+)
