@@ -150,12 +150,12 @@ def start_attached(context: Context, attachment: Attachment, *, removes_itself: 
             connection,
             lambda: context.engine.containers.start(container, detach_keys=attachment.keys),
         )
-    except SampanError as error:
+    except SampanError:
         connection.socket.close()
         waiting.close()
         if removes_itself:
             remove_quietly(context, container)
-        raise Exit(start_failure_status(error.message), error.message, hint=error.hint) from error
+        raise
     if detached:
         waiting.close()
         context.out.note("read escape sequence")

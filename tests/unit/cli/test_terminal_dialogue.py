@@ -250,6 +250,26 @@ def test_attach_ends_with_the_programs_status(scene: Scene) -> None:
     assert (done.returncode, done.stdout) == (9, b"last words")
 
 
+def test_start_prints_the_names(scene: Scene) -> None:
+    done = scene.run("start", "c1", "nope")
+    assert (done.returncode, done.stdout) == (1, b"c1\n")
+
+
+def test_start_attached_ends_with_the_programs_status(scene: Scene) -> None:
+    found = {"Id": "c1", "Config": {"Tty": False, "OpenStdin": True}, "HostConfig": {"AutoRemove": False}}
+    scene.engine.on("GET /containers/web/json", json=found)
+    scene.echo, scene.status = True, 5
+    done = scene.run("start", "-a", "-i", "web", stdin=b"hello")
+    assert (done.returncode, done.stdout) == (5, b"[hello]")
+    assert scene.run("start", "-a", "web", "db").stderr.startswith(b"sampan: you cannot start and attach")
+
+
+def test_a_container_that_cannot_start_again_is_a_plain_failure(scene: Scene) -> None:
+    scene.engine.on("GET /containers/web/json", json={"Id": "c1", "Config": {}, "HostConfig": {}})
+    scene.engine.on("POST /containers/c1/start", json={"message": "permission denied"}, status=400)
+    assert scene.run("start", "-a", "web").returncode == 1
+
+
 def build_stream(*messages: dict[str, object]) -> bytes:
     return chunked(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
 

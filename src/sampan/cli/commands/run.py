@@ -51,7 +51,10 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         detach_keys=options.text("detach-keys"),
         proxy=options.switch("sig-proxy"),
     )
-    return start_attached(context, attachment, removes_itself=request.auto_remove)
+    try:
+        return start_attached(context, attachment, removes_itself=request.auto_remove)
+    except SampanError as error:
+        raise Exit(start_failure_status(error.message), error.message, hint=error.hint) from error
 
 
 def _add_console_size(request: ContainerRequest) -> None:

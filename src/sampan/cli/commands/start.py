@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``sampan start``: start containers that exist, or one with its streams."""
+"""``sampan start``: start containers again, or one of them with its streams."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 
 def run(context: Context, options: Options, arguments: list[str]) -> int:
-    """Start one after the other; attached, it is one, and its exit status is ours."""
-    interactive = options.switch("interactive")
-    if not options.switch("attach") and not interactive:
+    """Print the names, or stay with the one container that is attached to."""
+    if not (options.switch("attach") or options.switch("interactive")):
         return for_each(context, arguments, lambda engine, name: engine.containers.start(name))
     if len(arguments) > 1:
         raise Exit(1, "you cannot start and attach multiple containers at once")
     from sampan.cli.attached import attach_and_start
 
     return attach_and_start(
-        context, arguments[0], interactive=interactive, detach_keys=options.text("detach-keys")
+        context,
+        arguments[0],
+        interactive=options.switch("interactive"),
+        detach_keys=options.text("detach-keys"),
     )
 
 
@@ -33,10 +35,10 @@ COMMAND = Command(
     run=run,
     summary="Start one or more stopped containers",
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
-    arity=at_least(1),
     flags=(
         switch("attach", "Attach STDOUT/STDERR and forward signals", short="a"),
         text("detach-keys", "Override the key sequence for detaching a container"),
         switch("interactive", "Attach container's STDIN", short="i"),
     ),
+    arity=at_least(1),
 )
