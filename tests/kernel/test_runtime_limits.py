@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernel.runtime_bundle import Bundle, wait
+from sampan.errors import Unsupported
 from sampan.linux.cgroup_limits import apply_limits
 from sampan.linux.cgroup_stats import read_stats
 
@@ -125,3 +126,33 @@ def test_groups_made_by_the_container_go_with_it(bundle: Bundle) -> None:
         inner = [f"{path}/a/b" for path in container.cgroup.directories()]
         while not any(os.path.isdir(path) for path in inner):
             pass
+
+
+def test_scheduling_and_personality_are_the_configs(bundle: Bundle) -> None:
+    spec = bundle.spec(
+        "sh",
+        "-c",
+        "busybox uname -m; busybox awk '{print $19}' /proc/self/stat; busybox ionice -p $$; busybox chrt -p $$; true",
+    )
+    spec["process"] |= {
+        "scheduler": {"policy": "SCHED_BATCH", "nice": 7},
+        "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 6},
+    }
+    spec["linux"]["personality"] = {"domain": "LINUX32"}
+    lines = bundle.run(spec=spec).lines
+    assert lines[:3] == [
+        "i686" if os.uname().machine == "x86_64" else os.uname().machine,
+        "7",
+        "best-effort: prio 6",
+    ]
+    assert "SCHED_BATCH" in lines[3]
+
+
+@pytest.mark.parametrize(
+    "change", [{"mountLabel": "x"}, {"intelRdt": {"closID": "x"}}, {"cgroupsPath": "a.slice:b:c"}]
+)
+def test_what_is_not_supported_is_refused(bundle: Bundle, change: dict[str, object]) -> None:
+    spec = bundle.spec("true")
+    spec["linux"] |= change
+    with pytest.raises(Unsupported, match=next(iter(change))):
+        bundle.run(spec=spec)

@@ -158,10 +158,12 @@ def has_ended(pidfd: int, timeout_ms: int = 0) -> bool:
 
 
 def reset_signals() -> None:
-    """Give every signal its default action and unblock all, as a new program expects."""
-    for number in signal.valid_signals():
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+    """Give every signal its default action and unblock all, as a new program expects.
+
+    By libc, behind Python's back: the only thing to follow is execve, and its own table takes ten times as long.
+    """
+    for number in range(1, signal.NSIG):
+        libc.signal(ctypes.c_int(number), None)  # SIG_DFL; it refuses those that cannot be changed
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -62,9 +62,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--log", help="file for errors")
     top.add_argument("--log-format", choices=("text", "json"), default="text")
     top.add_argument("--debug", action="store_true", help="print the plan of each container")
-    top.add_argument("--systemd-cgroup", action="store_true", help=argparse.SUPPRESS)
-    top.add_argument("--rootless", help=argparse.SUPPRESS)
-    top.add_argument("--criu", help=argparse.SUPPRESS)
     top.add_argument("-v", "--version", action="version", version=actions.version())
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_makers(commands)
@@ -84,8 +81,6 @@ def _add_makers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         command.add_argument("-b", "--bundle", default=".")
         command.add_argument("--console-socket")
         command.add_argument("--pid-file")
-        command.add_argument("--no-pivot", action="store_true", help=argparse.SUPPRESS)
-        command.add_argument("--no-new-keyring", action="store_true", help=argparse.SUPPRESS)
         command.add_argument("--preserve-fds", type=int, default=0)
         if name == "run":
             command.add_argument("-d", "--detach", action="store_true")

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 
-from sampan.errors import InvalidArgument
+from sampan.errors import InvalidArgument, Unsupported
 from sampan.linux import mount, process
 from sampan.linux.cgroup import Cgroup, discover_hierarchies
 from sampan.linux.cgroup_limits import apply_limits, extra_controllers
@@ -120,6 +120,7 @@ def create(
     """
     spec = read_config(bundle) if spec is None else spec
     cgroup = plan_cgroup(spec, container_id, discover_hierarchies() if hierarchies is None else hierarchies)
+    refuse_unsupported(spec)
     steps = plan_root(spec, bundle, cgroup, has_kcore=os.path.exists("/proc/kcore"))
     if debug:
         for step in steps:
@@ -134,6 +135,16 @@ def create(
         discard(init)
         raise
     return init
+
+
+def refuse_unsupported(spec: dict[str, Any]) -> None:
+    """Refuse what would otherwise be left out in silence."""
+    linux = spec.get("linux") or {}
+    for key in ("mountLabel", "intelRdt", "netDevices", "memoryPolicy"):
+        if linux.get(key):
+            raise Unsupported(f"linux.{key} is not supported by this runtime")
+    if ":" in (linux.get("cgroupsPath") or ""):
+        raise Unsupported("linux.cgroupsPath: systemd's form slice:prefix:name is not supported")
 
 
 def read_config(bundle: str) -> dict[str, Any]:

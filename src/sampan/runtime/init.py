@@ -17,6 +17,7 @@ from sampan.linux.syscall import SyscallError
 from sampan.runtime.failure import encode_failure
 from sampan.runtime.hooks import run_hooks
 from sampan.runtime.reaper import ANNOTATION, split_init
+from sampan.runtime.scheduling import apply_personality
 from sampan.runtime.stdio import give_stdio, install_stdio, mount_console, open_console, use_console
 from sampan.runtime.sync import Channel
 from sampan.runtime.sysctl import write_sysctls
@@ -261,6 +262,7 @@ class _Init:
         self.stage = "set up process"
         process.mark_close_on_exec(3 + order.keep_fds)
         process.reset_signals()
+        apply_personality(order.linux.get("personality"))
         order.program.become()
         if (order.spec.get("annotations") or {}).get(ANNOTATION) == "true":
             split_init()

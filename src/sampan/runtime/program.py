@@ -16,6 +16,7 @@ from sampan.linux import capability, process
 from sampan.linux.seccomp import install_filter
 from sampan.runtime.failure import ExecFailed
 from sampan.runtime.lookup import exec_failure, find_program
+from sampan.runtime.scheduling import apply_scheduling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Program:
         """Take on the user, the capabilities and the filter; there is no way back."""
         user = self.process.get("user") or {}
         wanted = _wanted_capabilities(self.process)
+        apply_scheduling(self.process)
         set_profile(self.process)
         capability.limit_bounding_set(wanted["bounding"])
         set_groups(user.get("additionalGids") or [])

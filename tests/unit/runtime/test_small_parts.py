@@ -17,6 +17,7 @@ from sampan.runtime.actions import parse_signal
 from sampan.runtime.failure import ExecFailed, SetupFailed, decode_failure, encode_failure, exit_code_of
 from sampan.runtime.features import describe_features, example_config
 from sampan.runtime.program import parse_environment
+from sampan.runtime.scheduling import parse_cpu_list
 from sampan.runtime.seccomp_profile import docker_profile_to_oci, kernel_version, load_default_profile
 from sampan.runtime.spawn import format_id_map, plan_namespaces
 from sampan.runtime.sysctl import sysctl_path
@@ -152,3 +153,9 @@ def test_documents_follow_the_specifications_schemas() -> None:
     ):
         validator = jsonschema.Draft4Validator(documents[name], registry=registry)
         assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_processor_lists_are_read() -> None:
+    assert parse_cpu_list("0-2, 5") == {0, 1, 2, 5}
+    with pytest.raises(InvalidArgument, match='"x-1"'):
+        parse_cpu_list("x-1")
