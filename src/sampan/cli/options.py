@@ -25,6 +25,10 @@ class Options:
         """Whether the command line named this flag, if only to repeat its default."""
         return name in self._given
 
+    def declares(self, name: str) -> bool:
+        """Whether the command has this flag at all."""
+        return name in self._values
+
     def switch(self, name: str) -> bool:
         """The value of a switch."""
         value = self._values[name]

@@ -66,7 +66,16 @@ def _spawn_and_wait(roots: Roots, address: Address, environ: Mapping[str, str]) 
         if said == READY:
             return None
         said += ready.read(_LONGEST_COMPLAINT) or b""
-    return said.decode(errors="replace").strip() or "it ended before it was ready"
+    complaint = said.decode(errors="replace").strip()
+    return complaint or "it ended before it was ready: " + _last_line(roots.log_file)
+
+
+def _last_line(path: str) -> str:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _LONGEST_COMPLAINT, 0))
+        lines = file.read().decode(errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "its log is empty")
 
 
 def _ensure_run_root(roots: Roots) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from sampan.client.api import as_list
+from sampan.client.jsontext import encode_json
 from sampan.client.query import quote_path
 
 TYPE_CHECKING = False
@@ -25,6 +26,14 @@ def _of(name: str, rest: str = "") -> str:
     return f"/images/{quote_path(name)}{rest}"
 
 
+def _platform(text: str) -> str | None:
+    """``linux/arm64/v8`` as the JSON that newer calls take; create, pull and import take the words."""
+    if not text:
+        return None
+    names = ("os", "architecture", "variant")
+    return encode_json(dict(zip(names, text.split("/"), strict=False))).decode()
+
+
 class Images:
     """An image is named by a reference, its id or the beginning of its id."""
 
@@ -41,20 +50,26 @@ class Images:
 
     def inspect(self, name: str, *, platform: str = "") -> Json:
         """Everything about one."""
-        found: Json = self._engine.get(_of(name, "/json"), {"platform": platform or None})
+        found: Json = self._engine.get(_of(name, "/json"), {"platform": _platform(platform)})
         return found
 
-    def history(self, name: str) -> Jsons:
+    def history(self, name: str, *, platform: str = "") -> Jsons:
         """How its layers came to be, newest first."""
-        return as_list(self._engine.get(_of(name, "/history")))
+        return as_list(self._engine.get(_of(name, "/history"), {"platform": _platform(platform)}))
 
     def tag(self, source: str, repository: str, tag: str) -> None:
         """Give it one more name."""
         self._engine.post(_of(source, "/tag"), {"repo": repository, "tag": tag or None})
 
-    def remove(self, name: str, *, force: bool = False, keep_parents: bool = False) -> Jsons:
+    def remove(
+        self, name: str, *, force: bool = False, keep_parents: bool = False, platforms: Sequence[str] = ()
+    ) -> Jsons:
         """Take a name away, and the image with its last name: what was Untagged and Deleted."""
-        query = {"force": force, "noprune": keep_parents}
+        query: Mapping[str, Parameter] = {
+            "force": force,
+            "noprune": keep_parents,
+            "platforms": [_platform(one) or "" for one in platforms],
+        }
         return as_list(self._engine.delete(_of(name), query))
 
     def pull(self, repository: str, tag: str, *, platform: str = "", credentials: str = "") -> Answer:
@@ -69,12 +84,12 @@ class Images:
 
     def load(self, body: Iterable[bytes], *, quiet: bool, platform: str = "") -> Answer:
         """Read images from an archive; progress as JSON lines."""
-        query = {"quiet": "1" if quiet else "0", "platform": platform or None}
+        query = {"quiet": "1" if quiet else "0", "platform": _platform(platform)}
         return self._engine.call("POST", "/images/load", query, body=body, fields=_TAR)
 
     def save(self, names: Sequence[str], *, platform: str = "") -> Answer:
         """Images as one archive."""
-        return self._engine.call("GET", "/images/get", {"names": names, "platform": platform or None})
+        return self._engine.call("GET", "/images/get", {"names": names, "platform": _platform(platform)})
 
     def build(
         self,

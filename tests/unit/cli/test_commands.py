@@ -439,6 +439,34 @@ def test_system_df_reckons_as_docker(sampan, scripted: ScriptedEngine) -> None:
     )
 
 
+def test_system_df_verbose_is_a_table_a_kind(sampan, scripted: ScriptedEngine) -> None:
+    created = int(time.time()) - 30
+    usage = {
+        "Images": [{"Id": "sha256:" + "1" * 64, "RepoTags": ["a:b", "c:d"], "Created": created, "Size": 512}],
+        "Containers": [{**WEB, "Created": created}],
+        "Volumes": [{"Name": "v", "Driver": "local", "UsageData": {"Size": 10920104, "RefCount": 2}}],
+        "BuildCache": [{"ID": "x" * 25, "Type": "regular", "Size": 51, "InUse": True, "UsageCount": 3}],
+    }
+    scripted.on("GET /system/df", json=usage)
+    shown = sampan("system", "df", "-v").out
+    assert "a            b         111111111111" in shown
+    assert "c:d" not in shown
+    assert "virtual" not in shown
+    assert "v             2         10.92MB\n" in shown
+    assert "Build cache usage: 51B\n" in shown
+    assert "xxxxxxxxxxxx*   regular      51B" in shown
+
+
+def test_platforms_are_sent_as_json(sampan, scripted: ScriptedEngine) -> None:
+    platform = {"platform": ['{"os":"linux","architecture":"arm64","variant":"v8"}']}
+    scripted.on("GET /images/a/json", json={})
+    scripted.on("GET /images/a/history", json=[])
+    scripted.on("GET /images/get", chunked(b"x"))
+    for words in (("image", "inspect"), ("history",), ("save",)):
+        assert sampan(*words, "--platform", "linux/arm64/v8", "a").status == 0
+    assert [request.query["platform"] for request in scripted.asked] == [platform["platform"]] * 3
+
+
 def test_volumes(sampan, scripted: ScriptedEngine) -> None:
     scripted.on("POST /volumes/create", json={"Name": "v"})
     assert sampan("volume", "create", "-o", "type=tmpfs", "--label", "a", "v").out == "v\n"

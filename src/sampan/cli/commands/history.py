@@ -24,7 +24,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     """Newest layer first."""
     listing_of(full=options.switch("no-trunc"), human=options.switch("human")).show(
         context.out,
-        context.engine.images.history(arguments[0]),
+        context.engine.images.history(arguments[0], platform=options.text("platform")),
         template=options.text("format"),
         default=_COLUMNS,
         quiet="ID" if options.switch("quiet") else "",

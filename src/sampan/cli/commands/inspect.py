@@ -26,12 +26,15 @@ _TYPES = ("container", "image", "network", "volume")
 
 def finder_of(kind: str, options: Options) -> Find:
     """How an object of one kind is looked up."""
+    platform = options.text("platform") if options.declares("platform") else ""
     if kind == "container":
-        return lambda engine, name: engine.containers.inspect(name, size=options.switch("size"))
+        size = options.declares("size") and options.switch("size")
+        return lambda engine, name: engine.containers.inspect(name, size=size)
     if kind == "image":
-        return lambda engine, name: engine.images.inspect(name)
+        return lambda engine, name: engine.images.inspect(name, platform=platform)
     if kind == "network":
-        return lambda engine, name: engine.networks.inspect(name)
+        verbose = options.declares("verbose") and options.switch("verbose")
+        return lambda engine, name: engine.networks.inspect(name, verbose=verbose)
     if kind == "volume":
         return lambda engine, name: engine.volumes.inspect(name)
     raise InvalidArgument(f'unknown type: "{kind}": must be one of "container", "image", "network", "volume"')
@@ -101,7 +104,20 @@ CONTAINER = _inspect_of(
     usage="[OPTIONS] CONTAINER [CONTAINER...]",
     flags=(switch("size", "Display total file sizes", short="s"),),
 )
-IMAGE = _inspect_of("image", what="images", usage="[OPTIONS] IMAGE [IMAGE...]")
+IMAGE = _inspect_of(
+    "image",
+    what="images",
+    usage="[OPTIONS] IMAGE [IMAGE...]",
+    flags=(
+        text(
+            "platform",
+            "Inspect a specific platform of the multi-platform image.\n"
+            "If the image or the server is not multi-platform capable, "
+            "the command will error out if the platform does not match.\n"
+            "'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
+        ),
+    ),
+)
 NETWORK = _inspect_of(
     "network",
     what="networks",

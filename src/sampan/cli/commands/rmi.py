@@ -19,7 +19,12 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     status = 0
     for name in arguments:
         try:
-            removed = context.engine.images.remove(name, force=force, keep_parents=options.switch("no-prune"))
+            removed = context.engine.images.remove(
+                name,
+                force=force,
+                keep_parents=options.switch("no-prune"),
+                platforms=options.several("platform"),
+            )
         except SampanError as error:
             context.out.complain(error.message, error.hint)
             if not (force and isinstance(error, NotFound)):

@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 from sampan.cli.command import Command
+from sampan.cli.commands.images import iter_rows
+from sampan.cli.commands.images import listing_of as images_listing
+from sampan.cli.commands.ps import listing_of as containers_listing
+from sampan.cli.commands.volume import LISTING as VOLUMES
 from sampan.cli.flags import switch
 from sampan.cli.listing import FORMAT_FLAG, Listing
-from sampan.cli.units import format_size
+from sampan.cli.times import parse_timestamp
+from sampan.cli.units import format_ago, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +19,12 @@ if TYPE_CHECKING:
 
     from sampan.cli.context import Context
     from sampan.cli.options import Options
+    from sampan.cli.output import Output
     from sampan.client.jsontext import Json
+
+
+_IMAGE_COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize", "Containers")
+_CONTAINER_COLUMNS = ("ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names")
 
 
 class Usage:
@@ -51,9 +61,30 @@ LISTING = Listing(
 )
 
 
+BUILD_RECORDS = Listing(
+    "*formatter.buildCacheContext",
+    {
+        "ID": ("CACHE ID", lambda record: record["ID"][:12] + ("*" if record.get("InUse") else "")),
+        "CacheType": ("CACHE TYPE", lambda record: record.get("Type", "")),
+        "Size": ("SIZE", lambda record: format_size(record.get("Size", 0))),
+        "CreatedSince": ("CREATED", lambda record: _ago(record.get("CreatedAt"))),
+        "LastUsedSince": ("LAST USED", lambda record: _ago(record.get("LastUsedAt"))),
+        "UsageCount": ("USAGE", lambda record: str(record.get("UsageCount", 0))),
+        "Shared": ("SHARED", lambda record: str(bool(record.get("Shared"))).lower()),
+    },
+)
+
+
+def _ago(moment: str | None) -> str:
+    return format_ago(float(parse_timestamp(moment))) if moment and not moment.startswith("0001-") else ""
+
+
 def run(context: Context, options: Options, _arguments: list[str]) -> int:
     """A row a kind; with --verbose, a list of each."""
     usage = context.engine.system.disk_usage()
+    if options.switch("verbose") and not options.text("format"):
+        show_details(context.out, usage)
+        return 0
     LISTING.show(
         context.out,
         list(iter_usage(usage)),
@@ -61,6 +92,23 @@ def run(context: Context, options: Options, _arguments: list[str]) -> int:
         default=("Type", "TotalCount", "Active", "Size", "Reclaimable"),
     )
     return 0
+
+
+def show_details(out: Output, usage: Json) -> None:
+    """A table a kind, as docker's: what each image, container, volume and build record takes."""
+    images = [next(iter_rows(image, digests=False)) for image in usage.get("Images") or ()]
+    out.text("Images space usage:\n\n")
+    images_listing(full=False).show(out, images, template="", default=_IMAGE_COLUMNS)
+    out.text("\nContainers space usage:\n\n")
+    containers = [
+        {**one, "SizeRootFs": 0} for one in usage.get("Containers") or ()
+    ]  # as docker: no virtual size
+    containers_listing(full=False).show(out, containers, template="", default=_CONTAINER_COLUMNS)
+    out.text("\nLocal Volumes space usage:\n\n")
+    VOLUMES.show(out, usage.get("Volumes") or [], template="", default=("Name", "Links", "Size"))
+    records = usage.get("BuildCache") or []
+    out.text(f"\nBuild cache usage: {format_size(_build_cache(records).size, 4)}\n\n")
+    BUILD_RECORDS.show(out, records, template="", default=tuple(BUILD_RECORDS.columns))
 
 
 def iter_usage(usage: Json) -> Iterator[Usage]:

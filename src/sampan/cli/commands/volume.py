@@ -40,7 +40,7 @@ def _usage(volume: Json, field: str) -> str:
     usage = volume.get("UsageData")
     if not usage:
         return "N/A"
-    return format_size(usage[field]) if field == "Size" else str(usage[field])
+    return format_size(usage[field], 4) if field == "Size" else str(usage[field])
 
 
 def run_create(context: Context, options: Options, arguments: list[str]) -> int:
