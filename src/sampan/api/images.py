@@ -16,8 +16,10 @@ from sampan.api.answers import JsonLines, json_response, open_stream
 from sampan.api.image_filters import ALLOWED_FILTERS, plan_filter
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader, stream_thread
+from sampan.build.changes import apply_changes
 from sampan.errors import InvalidArgument, SampanError, Unavailable
 from sampan.image.store import Image
+from sampan.oci.run_config import RunConfig
 
 routes = web.RouteTableDef()
 
@@ -169,12 +171,13 @@ async def _import(request: web.Request) -> web.StreamResponse:
         raise InvalidArgument(f"import from {source}: only a body (fromSrc=-) is supported")
     repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
     reference = f"{repository}:{tag}" if repository and tag else repository
+    config = apply_changes(RunConfig(), request.query.getall("changes", []))
     async with BodyReader.open(request) as body:
         image = await asyncio.to_thread(
             engine.images.import_tar,
             body,
             reference or None,
-            changes=request.query.getall("changes", []),
+            config=config,
             message=request.query.get("message", ""),
         )
     engine.events.publish("image", "import", str(image.id), {"name": reference})

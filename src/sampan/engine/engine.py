@@ -20,7 +20,7 @@ from sampan.content.store import ContentStore
 from sampan.engine.containers import Containers
 from sampan.engine.events import EventBus
 from sampan.engine.execs import Execs
-from sampan.engine.executor import ContainerExecutor
+from sampan.engine.executor import StepExecutor
 from sampan.engine.facts import Facts, filesystem_of
 from sampan.engine.hostca import HostCa
 from sampan.engine.inspect import summarise_container
@@ -85,7 +85,7 @@ class Engine:
             snapshots=self.snapshots,
             database=self.database,
             content=self.content,
-            executor=ContainerExecutor(self.launching, self.snapshots),
+            executor=StepExecutor(self.launching, self.networks, roots),
             root=f"{roots.data}/build",
         )
         self.facts = _read_facts(roots)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sampan.paths import Roots
     from sampan.shim.control import LauncherControl, Shim
     from sampan.shim.exitstatus import ExitStatus
+    from sampan.snapshot.model import Mount
     from sampan.snapshot.store import SnapshotStore
 
 OnExit = Callable[[Container, "Shim", "ExitStatus"], None]
@@ -63,12 +64,22 @@ class Launching:
             None  # for namespaces shared with another one
         )
 
-    async def launch(self, container: Container, attachments: Sequence[Attachment], on_exit: OnExit) -> Shim:
-        """Start the program; the order that starts it also carries the streams of those already attached."""
+    async def launch(
+        self,
+        container: Container,
+        attachments: Sequence[Attachment],
+        on_exit: OnExit,
+        *,
+        snapshot: str | None = None,
+    ) -> Shim:
+        """Start the program; the order that starts it also carries the streams of those already attached.
+
+        The root filesystem is the active snapshot of the container's id, or `snapshot`.
+        """
         joined = self._networks.join(container, self._joined_pid(container))
         try:
             shim = await self._launcher.launch(
-                self._plan_order(container, joined.order),
+                self._plan_order(container, joined.order, self._snapshots.mount(snapshot or container.id)),
                 attachments=attachments,
                 hold=joined.reserved.fds,
                 on_exit=lambda shim, status: on_exit(container, shim, status),
@@ -84,7 +95,7 @@ class Launching:
         """Give back what only a running container holds."""
         self._networks.leave(container)
 
-    def _plan_order(self, container: Container, network: dict[str, Any]) -> dict[str, Any]:
+    def _plan_order(self, container: Container, network: dict[str, Any], rootfs: Mount) -> dict[str, Any]:
         config, host = container.config, container.host_config
         run_dir = f"{self._roots.running}/{container.id}"
         os.makedirs(run_dir, mode=0o700, exist_ok=True)
@@ -94,7 +105,7 @@ class Launching:
             "spec": self._plan_spec(container),
             "user": config.user,
             "group_add": host.group_add or [],
-            "rootfs": self._snapshots.mount(container.id).document(),
+            "rootfs": rootfs.document(),
             "network": network,
             "copy_up": [
                 {"path": point.destination, "target": point.source}

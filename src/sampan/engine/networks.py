@@ -31,7 +31,7 @@ from sampan.network.bridge import (
     stale_interfaces,
 )
 from sampan.network.coexistence import forward_warnings
-from sampan.network.endpoint import plan_endpoint, plan_interface, remove_endpoint
+from sampan.network.endpoint import plan_endpoint, plan_host_endpoint, plan_interface, remove_endpoint
 from sampan.network.firewall import Firewall
 from sampan.network.host import read_host
 from sampan.network.names import names_for_data_root
@@ -146,7 +146,8 @@ class Networks:
         mode = host.network_mode
         if mode.startswith("container:"):
             return {}
-        wanted = (create.networking_config.endpoints_config or {}) if create.networking_config else {}
+        asked = (create.networking_config.endpoints_config or {}) if create.networking_config else {}
+        wanted = {"bridge" if other == "default" else other: config for other, config in asked.items()}
         name = self.find(mode).name
         for other in wanted:
             if other != mode and self.find(other).name != name:
@@ -169,19 +170,19 @@ class Networks:
         """Give a starting container its addresses and ports; undo with `leave`."""
         mode = container.host_config.network_mode
         if mode == "host":
-            return Joined({"host": True})
+            return Joined(plan_host_endpoint())
         if running_pid is not None:
-            return Joined({"path": f"/proc/{running_pid}/ns/net"})
+            return Joined({"namespace": "path", "path": f"/proc/{running_pid}/ns/net"})
         sysctls = {n: v for n, v in (container.host_config.sysctls or {}).items() if n.startswith("net.")}
         if mode == "none" or container.config.network_disabled:
-            return Joined({"plan": plan_endpoint(sysctls=sysctls)})
+            return Joined(plan_endpoint(sysctls=sysctls))
         endpoint = self._allocate(container)
         try:
             reserved = self._publish(container, endpoint)
         except BaseException:
             self.leave(container)
             raise
-        return Joined({"plan": plan_endpoint([self._plan_interface(endpoint)], sysctls=sysctls)}, reserved)
+        return Joined(plan_endpoint([self._plan_interface(endpoint)], sysctls=sysctls), reserved)
 
     def _allocate(self, container: Container) -> Endpoint:
         if self._bridge is None or self._firewall is None:

@@ -105,6 +105,7 @@ class Reconciler:
         for path in engine.volumes.sweep():
             shutil.rmtree(path, ignore_errors=True)
         engine.builder.sweep()
+        engine.images.sweep()
 
 
 async def _end(shim: Shim) -> None:

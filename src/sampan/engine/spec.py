@@ -164,6 +164,13 @@ def _plan_mount_point(point: MountPoint) -> dict[str, Any]:
             "source": "tmpfs",
             "options": point.options or ["noexec", "nosuid", "nodev"],
         }
+    if point.type == "overlay":
+        return {
+            "destination": point.destination,
+            "type": "overlay",
+            "source": "overlay",
+            "options": ["ro", *point.options],
+        }
     access = ("rro" if point.recursive_readonly else "ro") if not point.rw else "rw"
     return {
         "destination": point.destination,

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--change` of import and commit: Dockerfile lines that alter an image's configuration and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sampan.build.compile import StageNumbers, compile_stage
+from sampan.build.dockerfile import instructions as ins
+from sampan.build.dockerfile.parser import parse_dockerfile
+from sampan.build.draft import Draft
+from sampan.build.stages import plan_stages
+from sampan.errors import InvalidArgument
+from sampan.oci.platform import host_platform
+from sampan.oci.run_config import RunConfig
+
+ALLOWED = (
+    ins.Cmd,
+    ins.Entrypoint,
+    ins.Env,
+    ins.Expose,
+    ins.Healthcheck,
+    ins.Label,
+    ins.Onbuild,
+    ins.Shell,
+    ins.Stopsignal,
+    ins.User,
+    ins.Volume,
+    ins.Workdir,
+)
+
+
+def apply_changes(config: RunConfig, changes: Sequence[str]) -> RunConfig:
+    """The configuration after these lines; a line that would change files is refused."""
+    if not changes:
+        return config
+    dockerfile = parse_dockerfile("\n".join(["FROM scratch", *changes, ""]), name="--change")
+    host = host_platform()
+    plan = plan_stages(dockerfile, target="", build_args={}, platform_args={}, platform=host, contexts={})
+    stage = plan.target
+    for instruction in stage.instructions:
+        if not isinstance(instruction, ALLOWED):
+            raise InvalidArgument(f"{type(instruction).__name__.upper()} is not a valid change command")
+    numbers = StageNumbers(first=1, total=1 + len(changes), prefix="")
+    return compile_stage(plan, stage, Draft(config), (), build_args={}, numbers=numbers).draft.config
