@@ -98,6 +98,7 @@ def _apply_entry(
         extraction.add(entry, reader)
         whiteouts.made(path)
         return
+    extraction.directories.release()
     try:
         if name == whiteout.OPAQUE:
             whiteouts.hide_all(parent)

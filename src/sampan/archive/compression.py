@@ -20,6 +20,8 @@ from sampan.archive.reader import Readable
 
 _BUFFER_BYTES = 1 << 20
 _PEEK_BYTES = 16
+# Four bytes of zstd can stand for 128 KiB, so what is decompressed at once must be little.
+_ZSTD_INPUT_BYTES = 2048
 
 
 def detect_compression(start: bytes) -> str:
@@ -40,7 +42,7 @@ def open_decompressed(stream: Readable) -> Readable:
 
 
 def _open_zstd(source: io.BufferedReader[Any]) -> Readable:
-    return zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True, closefd=False)
+    return _ZstdFrames(source)
 
 
 def _open_gzip(source: io.BufferedReader[Any]) -> Readable:
@@ -71,6 +73,32 @@ _FAILURES: tuple[type[Exception], ...] = (
     zstandard.ZstdError,
     cast("type[Exception]", isal_zlib.error),
 )
+
+
+class _ZstdFrames:
+    """Frames of zstd one after the other. zstandard's own reader takes a truncated one for complete."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._is_between = True
+        self._input = b""
+        self._output = memoryview(b"")
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes."""
+        while not self._output:
+            data = self._input or self._source.read(_ZSTD_INPUT_BYTES)
+            if not data:
+                if not self._is_between:
+                    raise EOFError("the last frame is not complete")
+                return b""
+            self._output = memoryview(self._frame.decompress(data))
+            self._is_between, self._input = self._frame.eof, self._frame.unused_data
+            if self._is_between:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+        data, self._output = bytes(self._output[:size]), self._output[size:]
+        return data
 
 
 class _Source(io.RawIOBase):

@@ -29,28 +29,33 @@ class Directories:
         self.root = root
         self.lowers = tuple(lowers)
         self._open: dict[str, int] = {}
+        self._retired: list[int] = []
         self._times: dict[str, int] = {}
 
     def close(self) -> None:
         """Close all descriptors except the root."""
-        for fd in self._open.values():
-            os.close(fd)
-        self._open.clear()
+        self._retire()
+        self.release()
+
+    def release(self) -> None:
+        """Close what is not to be found by its path any more: nobody is working in it now."""
+        while self._retired:
+            os.close(self._retired.pop())
 
     def open(self, path: str) -> int:
-        """The directory of this path, made where it is missing; closed by `close`, not by the caller."""
+        """The directory of this path, made where it is missing; good until `release` or `close`."""
         if not path:
             return self.root
         fd = self._open.get(path)
         if fd is None:
             if len(self._open) >= _MAX_OPEN:
-                self.close()
+                self._retire()
             fd = self._open[path] = self._resolve(path)
         return fd
 
     def forget(self, path: str) -> None:
         """A directory or link of this path is going away; anything may have been reached through it."""
-        self.close()
+        self._retire()
         below = path + "/"
         for known in [known for known in self._times if known == path or known.startswith(below)]:
             del self._times[known]
@@ -84,6 +89,10 @@ class Directories:
             finally:
                 os.close(fd)
         self._times.clear()
+
+    def _retire(self) -> None:
+        self._retired += self._open.values()
+        self._open.clear()
 
     def _resolve(self, path: str) -> int:
         try:

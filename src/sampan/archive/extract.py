@@ -76,6 +76,7 @@ class Extraction:
     def add(self, entry: Entry, reader: TarReader) -> None:
         """Unpack a member; `reader` is at its data."""
         self._count(entry)
+        self.directories.release()
         path = self.path_of(entry.name)
         try:
             if path == self._base:
@@ -224,9 +225,13 @@ class Extraction:
             return
         is_directory = stat.S_ISDIR(status.st_mode)
         if is_directory and entry.kind is not Kind.DIRECTORY:
-            raise ArchiveRefused(f'cannot overwrite directory "/{path}" with non-directory "{entry.name}"')
+            raise ArchiveRefused(
+                f'cannot overwrite directory "/{path}" with non-directory "{entry.name.rstrip("/")}"'
+            )
         if not is_directory and entry.kind is Kind.DIRECTORY:
-            raise ArchiveRefused(f'cannot overwrite non-directory "/{path}" with directory "{entry.name}"')
+            raise ArchiveRefused(
+                f'cannot overwrite non-directory "/{path}" with directory "{entry.name.rstrip("/")}"'
+            )
 
     def _count(self, entry: Entry) -> None:
         self.entries += 1

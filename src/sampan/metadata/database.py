@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from sampan.errors import DataCorrupt, DiskFull, Internal, SampanError, Unavailable, Unsupported
+from sampan.errors import Conflict, DataCorrupt, DiskFull, Internal, SampanError, Unavailable, Unsupported
 from sampan.metadata.schema import MIGRATIONS
 
 _BUSY_TIMEOUT_S = 10.0
@@ -139,6 +139,8 @@ def _translate(error: sqlite3.Error, path: str) -> SampanError:
             return DiskFull(path)
         case ["SQLITE", "BUSY" | "LOCKED"]:
             return Unavailable(f"{path}: another process keeps the database locked")
+        case ["SQLITE", "CONSTRAINT"]:
+            return Conflict(f"{path}: something else depends on this: {error}")
         case ["SQLITE", "CORRUPT" | "NOTADB"]:
             return DataCorrupt(f"{path}: {error}")
         case ["SQLITE", "CANTOPEN" | "READONLY" | "PERM"]:
