@@ -14,6 +14,7 @@ import pytest
 from kernel.network_lab import QUICK_S, Lab, Namespace, publication
 from sampan.linux import nftables
 from sampan.linux.netlink import Request, attribute, be32, nested, text
+from sampan.linux.nftables_dump import read_elements
 from sampan.linux.rtnetlink import open_route_socket, set_up
 from sampan.network.coexistence import forward_warnings
 from sampan.network.ports import Endpoint, PortMapping, PortReserver, PortUnavailable, read_ephemeral_ports
@@ -185,7 +186,7 @@ def test_another_firewall_that_drops_is_told_with_the_way_out(host: Namespace) -
 
 def test_a_table_that_is_not_there_has_no_elements(host: Namespace) -> None:
     with nftables.open_netfilter_socket() as sock:
-        assert nftables.read_elements(sock, "nowhere", "nothing") is None
+        assert read_elements(sock, "nowhere", "nothing") is None
 
 
 def test_a_transaction_that_fails_changes_nothing(host: Namespace) -> None:

@@ -15,16 +15,11 @@ import struct
 
 from sampan.linux.netlink import attribute, be32, nested, text
 
-VERDICT_REGISTER = 0
 REGISTER = 1
 """The first 16-byte register, which covers the words from WORD_REGISTER on."""
 SECOND_REGISTER = 2
 WORD_REGISTER = 8
 """The first 4-byte register: fields of a concatenation follow each other from here."""
-
-NF_DROP = 0
-NF_ACCEPT = 1
-NFT_JUMP = -3
 
 META_IIFNAME = 6
 META_OIFNAME = 7
@@ -37,6 +32,33 @@ IP_SOURCE = 12
 IP_DESTINATION = 16
 TRANSPORT_DESTINATION_PORT = 2
 
+_FIELDS = {
+    "bitwise": {"sreg": 1, "dreg": 2, "len": 3, "mask": 4, "xor": 5},
+    "cmp": {"sreg": 1, "op": 2, "data": 3},
+    "counter": {},
+    "ct": {"dreg": 1, "key": 2},
+    "fib": {"dreg": 1, "result": 2, "flags": 3},
+    "immediate": {"dreg": 1, "data": 2},
+    "lookup": {"set": 1, "sreg": 2, "dreg": 3},
+    "masq": {},
+    "meta": {"dreg": 1, "key": 2},
+    "nat": {"type": 1, "family": 2, "reg_addr_min": 3, "reg_proto_min": 5},
+    "payload": {"dreg": 1, "base": 2, "offset": 3, "len": 4},
+}
+"""Each instruction's attributes: NFTA_META_DREG is 1 …"""
+
+_NFTA_LIST_ELEM = 1
+_NFTA_EXPR_NAME = 1
+_NFTA_EXPR_DATA = 2
+_NFTA_DATA_VALUE = 1
+_NFTA_DATA_VERDICT = 2
+_NFTA_VERDICT_CODE = 1
+_NFTA_VERDICT_CHAIN = 2
+
+_VERDICT_REGISTER = 0
+_NF_DROP = 0
+_NF_ACCEPT = 1
+_NFT_JUMP = -3
 _NETWORK_HEADER = 1
 _TRANSPORT_HEADER = 2
 _CMP_EQ = 0
@@ -50,14 +72,10 @@ _NAT_DNAT = 1
 _IFNAMSIZ = 16
 
 
-def expression(name: str, *attributes: bytes) -> bytes:
-    """Return one instruction as an element of a rule's list."""
-    return nested(1, text(1, name), nested(2, *attributes))
-
-
-def value(kind: int, data: bytes) -> bytes:
-    """Return a constant for a register."""
-    return nested(kind, attribute(1, data))
+def expression(name: str, **fields: int | str | bytes) -> bytes:
+    """Return one instruction as an element of a rule's list; bytes are a constant to compare or calculate with."""
+    numbers = _FIELDS[name]
+    return _element(name, *(_field(numbers[field], value) for field, value in fields.items()))
 
 
 def interface_name(name: str) -> bytes:
@@ -67,45 +85,37 @@ def interface_name(name: str) -> bytes:
 
 def meta(key: int, register: int = REGISTER) -> bytes:
     """Load a fact about the packet: its interface's name, its transport protocol."""
-    return expression("meta", be32(2, key), be32(1, register))
+    return expression("meta", key=key, dreg=register)
 
 
 def network_payload(offset: int, length: int, register: int = REGISTER) -> bytes:
     """Load bytes of the IP header."""
-    return _payload(_NETWORK_HEADER, offset, length, register)
+    return expression("payload", dreg=register, base=_NETWORK_HEADER, offset=offset, len=length)
 
 
 def transport_payload(offset: int, length: int, register: int = REGISTER) -> bytes:
     """Load bytes of the TCP, UDP or SCTP header."""
-    return _payload(_TRANSPORT_HEADER, offset, length, register)
+    return expression("payload", dreg=register, base=_TRANSPORT_HEADER, offset=offset, len=length)
 
 
 def compare(data: bytes, *, equal: bool = True) -> bytes:
     """Go on only if the register holds `data` (or anything else)."""
-    return expression("cmp", be32(1, REGISTER), be32(2, _CMP_EQ if equal else _CMP_NEQ), value(3, data))
+    return expression("cmp", sreg=REGISTER, op=_CMP_EQ if equal else _CMP_NEQ, data=data)
 
 
 def mask(bits: bytes) -> bytes:
     """Keep only these bits of the register."""
-    return expression(
-        "bitwise",
-        be32(1, REGISTER),
-        be32(2, REGISTER),
-        be32(3, len(bits)),
-        value(4, bits),
-        value(5, bytes(len(bits))),
-    )
+    return expression("bitwise", sreg=REGISTER, dreg=REGISTER, len=len(bits), mask=bits, xor=bytes(len(bits)))
 
 
-def lookup(name: str, *, negated: bool = False) -> bytes:
+def lookup(name: str) -> bytes:
     """Go on only if the set `name` has what the registers hold."""
-    inverse = [be32(5, 1)] if negated else []
-    return expression("lookup", text(1, name), be32(2, REGISTER), *inverse)
+    return expression("lookup", set=name, sreg=REGISTER)
 
 
 def map_lookup(name: str) -> bytes:
     """Put what the map `name` has for the registers into them; go to the next rule if it has nothing."""
-    return expression("lookup", text(1, name), be32(2, REGISTER), be32(3, REGISTER))
+    return expression("lookup", set=name, sreg=REGISTER, dreg=REGISTER)
 
 
 def counter() -> bytes:
@@ -116,11 +126,7 @@ def counter() -> bytes:
 def destination_nat() -> bytes:
     """Rewrite the destination to the address and port in the first two words."""
     return expression(
-        "nat",
-        be32(1, _NAT_DNAT),
-        be32(2, socket.AF_INET),
-        be32(3, REGISTER),
-        be32(5, WORD_REGISTER + 1),
+        "nat", type=_NAT_DNAT, family=socket.AF_INET, reg_addr_min=REGISTER, reg_proto_min=WORD_REGISTER + 1
     )
 
 
@@ -131,17 +137,18 @@ def masquerade() -> bytes:
 
 def accept() -> bytes:
     """End this base chain, letting the packet through."""
-    return _verdict(be32(1, NF_ACCEPT))
+    return _verdict(be32(_NFTA_VERDICT_CODE, _NF_ACCEPT))
 
 
 def drop() -> bytes:
     """End the packet."""
-    return _verdict(be32(1, NF_DROP))
+    return _verdict(be32(_NFTA_VERDICT_CODE, _NF_DROP))
 
 
 def jump(chain: str) -> bytes:
     """Go through `chain` and come back."""
-    return _verdict(attribute(1, struct.pack(">i", NFT_JUMP)), text(2, chain))
+    code = attribute(_NFTA_VERDICT_CODE, struct.pack(">i", _NFT_JUMP))
+    return _verdict(code, text(_NFTA_VERDICT_CHAIN, chain))
 
 
 def match_interface(key: int, name: str, *, equal: bool = True) -> list[bytes]:
@@ -149,9 +156,9 @@ def match_interface(key: int, name: str, *, equal: bool = True) -> list[bytes]:
     return [meta(key), compare(interface_name(name), equal=equal)]
 
 
-def match_interface_set(key: int, name: str, *, negated: bool = False) -> list[bytes]:
+def match_interface_set(key: int, name: str) -> list[bytes]:
     """Match packets whose interface is in a set of names."""
-    return [meta(key), lookup(name, negated=negated)]
+    return [meta(key), lookup(name)]
 
 
 def match_interface_pair(name: str) -> list[bytes]:
@@ -181,18 +188,30 @@ def match_ct_status(bits: int) -> list[bytes]:
 
 def match_local_destination() -> list[bytes]:
     """Match packets to an address of this host."""
-    fib = expression("fib", be32(3, _FIB_DADDR), be32(2, _FIB_RESULT_ADDRTYPE), be32(1, REGISTER))
-    return [fib, compare(struct.pack("=I", _RTN_LOCAL))]
-
-
-def _payload(base: int, offset: int, length: int, register: int) -> bytes:
-    return expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, length))
+    address_type = expression("fib", flags=_FIB_DADDR, result=_FIB_RESULT_ADDRTYPE, dreg=REGISTER)
+    return [address_type, compare(struct.pack("=I", _RTN_LOCAL))]
 
 
 def _match_ct(key: int, bits: int) -> list[bytes]:
-    load = expression("ct", be32(2, key), be32(1, REGISTER))
+    load = expression("ct", key=key, dreg=REGISTER)
     return [load, mask(struct.pack("=I", bits)), compare(bytes(4), equal=False)]
 
 
 def _verdict(*attributes: bytes) -> bytes:
-    return expression("immediate", be32(1, VERDICT_REGISTER), nested(2, nested(2, *attributes)))
+    numbers = _FIELDS["immediate"]
+    data = nested(numbers["data"], nested(_NFTA_DATA_VERDICT, *attributes))
+    return _element("immediate", be32(numbers["dreg"], _VERDICT_REGISTER), data)
+
+
+def _element(name: str, *attributes: bytes) -> bytes:
+    return nested(_NFTA_LIST_ELEM, text(_NFTA_EXPR_NAME, name), nested(_NFTA_EXPR_DATA, *attributes))
+
+
+def _field(number: int, value: int | str | bytes) -> bytes:
+    match value:
+        case int():
+            return be32(number, value)
+        case str():
+            return text(number, value)
+        case bytes():
+            return nested(number, attribute(_NFTA_DATA_VALUE, value))

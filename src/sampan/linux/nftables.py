@@ -3,26 +3,22 @@
 
 Implements: include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h (batches), for the family ``ip``.
 Holds: what is sent with `commit` happens wholly or not at all.
-Not here: the instructions of a rule (nft_expressions), what the rules are for (network.firewall).
+Not here: the instructions of a rule (nft_expressions), reading back (nftables_dump), what the rules are for
+(network.ruleset).
 """
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 
 from sampan.linux.netlink import (
     NLM_F_APPEND,
     NLM_F_CREATE,
-    NetlinkError,
     NetlinkSocket,
     Request,
     attribute,
     be32,
-    decode_attributes,
-    decode_text,
-    iter_attributes,
     nested,
     text,
 )
@@ -39,12 +35,10 @@ _BATCH_END = 0x11
 NFT_MSG_NEWTABLE = 0
 NFT_MSG_DELTABLE = 2
 NFT_MSG_NEWCHAIN = 3
-NFT_MSG_GETCHAIN = 4
 NFT_MSG_NEWRULE = 6
 NFT_MSG_DELRULE = 8
 NFT_MSG_NEWSET = 9
 NFT_MSG_NEWSETELEM = 12
-NFT_MSG_GETSETELEM = 13
 NFT_MSG_DELSETELEM = 14
 
 HOOK_PREROUTING = 0
@@ -57,8 +51,36 @@ PRIORITY_DNAT = -100
 PRIORITY_FILTER = 0
 PRIORITY_SNAT = 100
 
+_NFTA_TABLE_NAME = 1
+NFTA_CHAIN_TABLE = 1
+NFTA_CHAIN_NAME = 3
+NFTA_CHAIN_HOOK = 4
+NFTA_CHAIN_POLICY = 5
+_NFTA_CHAIN_TYPE = 7
+NFTA_HOOK_HOOKNUM = 1
+_NFTA_HOOK_PRIORITY = 2
+_NFTA_RULE_TABLE = 1
+_NFTA_RULE_CHAIN = 2
+_NFTA_RULE_EXPRESSIONS = 4
+_NFTA_SET_TABLE = 1
+_NFTA_SET_NAME = 2
+_NFTA_SET_FLAGS = 3
+_NFTA_SET_KEY_TYPE = 4
+_NFTA_SET_KEY_LEN = 5
+_NFTA_SET_DATA_TYPE = 6
+_NFTA_SET_DATA_LEN = 7
+_NFTA_SET_ID = 10
+_NFTA_SET_USERDATA = 13
+_NFTA_SET_ELEM_LIST_TABLE = 1
+_NFTA_SET_ELEM_LIST_SET = 2
+NFTA_SET_ELEM_LIST_ELEMENTS = 3
+_NFTA_LIST_ELEM = 1
+NFTA_SET_ELEM_KEY = 1
+NFTA_SET_ELEM_DATA = 2
+NFTA_DATA_VALUE = 1
+
 _SET_IS_MAP = 0x8
-_POLICY_DROP = 0
+_POLICY_ACCEPT = 1
 _ELEMENTS_PER_MESSAGE = 400  # an attribute holds at most 64 KiB
 
 # The nft command's numbers of data types: only ``nft list`` reads them.
@@ -82,19 +104,6 @@ class BaseChain:
         self.priority = priority
 
 
-class Chain:
-    """A base chain as found in the kernel."""
-
-    __slots__ = ("drops", "family", "hook", "name", "table")
-
-    def __init__(self, family: int, table: str, name: str, *, hook: int, drops: bool) -> None:
-        self.family = family
-        self.table = table
-        self.name = name
-        self.hook = hook
-        self.drops = drops
-
-
 def open_netfilter_socket() -> NetlinkSocket:
     """Return a socket to this network namespace's packet filter."""
     return NetlinkSocket(NETLINK_NETFILTER)
@@ -113,38 +122,40 @@ def commit(sock: NetlinkSocket, requests: Sequence[Request]) -> None:
 
 def add_table(table: str) -> Request:
     """Create a table; one that is there already stays."""
-    return _request(NFT_MSG_NEWTABLE, NLM_F_CREATE, text(1, table), f"add table {table}")
+    return make_request(NFT_MSG_NEWTABLE, NLM_F_CREATE, text(_NFTA_TABLE_NAME, table), f"add table {table}")
 
 
 def delete_table(table: str) -> Request:
     """Delete a table with everything in it."""
-    return _request(NFT_MSG_DELTABLE, 0, text(1, table), f"delete table {table}")
+    return make_request(NFT_MSG_DELTABLE, 0, text(_NFTA_TABLE_NAME, table), f"delete table {table}")
 
 
 def add_chain(table: str, chain: str, base: BaseChain | None = None) -> Request:
     """Create a chain, entered by packets at `base` or only by jumps; packets that reach its end go on."""
-    body = text(1, table) + text(3, chain)
+    body = text(NFTA_CHAIN_TABLE, table) + text(NFTA_CHAIN_NAME, chain)
     if base is not None:
-        hook = nested(4, be32(1, base.hook), attribute(2, struct.pack(">i", base.priority)))
-        body += hook + text(7, base.kind) + be32(5, 1)
-    return _request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, body, f"add chain {table} {chain}")
+        priority = attribute(_NFTA_HOOK_PRIORITY, struct.pack(">i", base.priority))
+        body += nested(NFTA_CHAIN_HOOK, be32(NFTA_HOOK_HOOKNUM, base.hook), priority)
+        body += text(_NFTA_CHAIN_TYPE, base.kind) + be32(NFTA_CHAIN_POLICY, _POLICY_ACCEPT)
+    return make_request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, body, f"add chain {table} {chain}")
 
 
 def flush_chain(table: str, chain: str) -> Request:
     """Delete the rules of a chain."""
-    body = text(1, table) + text(2, chain)
-    return _request(NFT_MSG_DELRULE, 0, body, f"flush chain {table} {chain}")
+    body = text(_NFTA_RULE_TABLE, table) + text(_NFTA_RULE_CHAIN, chain)
+    return make_request(NFT_MSG_DELRULE, 0, body, f"flush chain {table} {chain}")
 
 
 def add_rule(table: str, chain: str, expressions: Iterable[bytes]) -> Request:
     """Append a rule."""
-    body = text(1, table) + text(2, chain) + nested(4, *expressions)
-    return _request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, body, f"add rule to {table} {chain}")
+    body = text(_NFTA_RULE_TABLE, table) + text(_NFTA_RULE_CHAIN, chain)
+    body += nested(_NFTA_RULE_EXPRESSIONS, *expressions)
+    return make_request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, body, f"add rule to {table} {chain}")
 
 
 def add_set(table: str, name: str, identity: int, key: Sequence[int]) -> Request:
     """Create a set; `key` is the types of its key's fields, `identity` a number unique in the transaction."""
-    return _request(
+    return make_request(
         NFT_MSG_NEWSET, NLM_F_CREATE, _set(table, name, identity, 0, key), f"add set {table} {name}"
     )
 
@@ -152,14 +163,15 @@ def add_set(table: str, name: str, identity: int, key: Sequence[int]) -> Request
 def add_map(table: str, name: str, identity: int, key: Sequence[int], data: Sequence[int]) -> Request:
     """Create a map from the fields of `key` to those of `data`."""
     body = _set(table, name, identity, _SET_IS_MAP, key)
-    body += be32(6, _concatenated_type(data)) + be32(7, _concatenated_length(data))
-    return _request(NFT_MSG_NEWSET, NLM_F_CREATE, body, f"add map {table} {name}")
+    body += be32(_NFTA_SET_DATA_TYPE, _concatenated_type(data))
+    body += be32(_NFTA_SET_DATA_LEN, _concatenated_length(data))
+    return make_request(NFT_MSG_NEWSET, NLM_F_CREATE, body, f"add map {table} {name}")
 
 
 def add_elements(table: str, name: str, elements: Sequence[tuple[bytes, bytes]]) -> list[Request]:
     """Add (key, data) pairs to a map, or (key, b"") to a set; an element that is there already stays."""
     return [
-        _request(NFT_MSG_NEWSETELEM, NLM_F_CREATE, body, f"add elements to {table} {name}")
+        make_request(NFT_MSG_NEWSETELEM, NLM_F_CREATE, body, f"add elements to {table} {name}")
         for body in _elements(table, name, elements)
     ]
 
@@ -168,14 +180,14 @@ def delete_elements(table: str, name: str, elements: Sequence[tuple[bytes, bytes
     """Delete elements by their keys; all must be there."""
     keys = [(key, b"") for key, _ in elements]
     return [
-        _request(NFT_MSG_DELSETELEM, 0, body, f"delete elements of {table} {name}")
+        make_request(NFT_MSG_DELSETELEM, 0, body, f"delete elements of {table} {name}")
         for body in _elements(table, name, keys)
     ]
 
 
 def flush_set(table: str, name: str) -> Request:
     """Delete all elements of a set or map."""
-    return _request(NFT_MSG_DELSETELEM, 0, text(1, table) + text(2, name), f"flush set {table} {name}")
+    return make_request(NFT_MSG_DELSETELEM, 0, element_list(table, name), f"flush set {table} {name}")
 
 
 def concatenate(*fields: bytes) -> bytes:
@@ -183,60 +195,27 @@ def concatenate(*fields: bytes) -> bytes:
     return b"".join(field + bytes(-len(field) % 4) for field in fields)
 
 
-def read_elements(sock: NetlinkSocket, table: str, name: str) -> dict[bytes, bytes] | None:
-    """Return a set's or map's elements, None if there is no such set."""
-    body = text(1, table) + text(2, name)
-    elements: dict[bytes, bytes] = {}
-    try:
-        answers = sock.dump(_request(NFT_MSG_GETSETELEM, 0, body, f"list set {table} {name}"))
-    except NetlinkError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
-    for _, payload in answers:
-        listed = decode_attributes(payload, 4).get(3, b"")
-        elements.update(_decode_element(element) for _, element in iter_attributes(listed))
-    return elements
+def element_list(table: str, name: str) -> bytes:
+    """Return what names a set or map in requests about its elements."""
+    return text(_NFTA_SET_ELEM_LIST_TABLE, table) + text(_NFTA_SET_ELEM_LIST_SET, name)
 
 
-def read_base_chains(sock: NetlinkSocket) -> list[Chain]:
-    """Return the base chains of all tables of all families."""
-    header = struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)
-    request = Request(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, 0, header, "list chains")
-    chains = (decode_chain(payload) for _, payload in sock.dump(request))
-    return [chain for chain in chains if chain is not None]
-
-
-def decode_chain(payload: bytes) -> Chain | None:
-    """Return the base chain of an NFT_MSG_NEWCHAIN message, None if it is no base chain."""
-    attributes = decode_attributes(payload, 4)
-    hook = decode_attributes(attributes.get(4, b"")).get(1)
-    if hook is None:
-        return None
-    return Chain(
-        payload[0],
-        decode_text(attributes[1]),
-        decode_text(attributes[3]),
-        hook=int.from_bytes(hook, "big"),
-        drops=int.from_bytes(attributes.get(5, b"\1"), "big") == _POLICY_DROP,
-    )
-
-
-def _request(kind: int, flags: int, body: bytes, subject: str) -> Request:
+def make_request(kind: int, flags: int, body: bytes, subject: str) -> Request:
+    """Return a request about objects of the family ``ip``."""
     header = struct.pack(">BBH", socket.AF_INET, 0, 0)
     return Request(NFNL_SUBSYS_NFTABLES << 8 | kind, flags, header + body, subject)
 
 
 def _set(table: str, name: str, identity: int, flags: int, key: Sequence[int]) -> bytes:
     body = (
-        text(1, table)
-        + text(2, name)
-        + be32(3, flags)
-        + be32(4, _concatenated_type(key))
-        + be32(5, _concatenated_length(key))
-        + be32(10, identity)
+        text(_NFTA_SET_TABLE, table)
+        + text(_NFTA_SET_NAME, name)
+        + be32(_NFTA_SET_FLAGS, flags)
+        + be32(_NFTA_SET_KEY_TYPE, _concatenated_type(key))
+        + be32(_NFTA_SET_KEY_LEN, _concatenated_length(key))
+        + be32(_NFTA_SET_ID, identity)
     )
-    return body + attribute(13, _KEY_IN_HOST_ORDER) if key == (TYPE_IFNAME,) else body
+    return body + attribute(_NFTA_SET_USERDATA, _KEY_IN_HOST_ORDER) if key == (TYPE_IFNAME,) else body
 
 
 def _concatenated_type(types: Sequence[int]) -> int:
@@ -256,18 +235,11 @@ def _elements(table: str, name: str, elements: Sequence[tuple[bytes, bytes]]) ->
     for start in range(0, len(elements), _ELEMENTS_PER_MESSAGE):
         chunk = elements[start : start + _ELEMENTS_PER_MESSAGE]
         encoded = (_encode_element(key, data) for key, data in chunk)
-        yield text(1, table) + text(2, name) + nested(3, *encoded)
+        yield element_list(table, name) + nested(NFTA_SET_ELEM_LIST_ELEMENTS, *encoded)
 
 
 def _encode_element(key: bytes, data: bytes) -> bytes:
-    body = nested(1, attribute(1, key))
+    body = nested(NFTA_SET_ELEM_KEY, attribute(NFTA_DATA_VALUE, key))
     if data:
-        body += nested(2, attribute(1, data))
-    return nested(1, body)
-
-
-def _decode_element(element: bytes) -> tuple[bytes, bytes]:
-    attributes = decode_attributes(element)
-    key = decode_attributes(attributes[1])[1]
-    data = decode_attributes(attributes.get(2, b"")).get(1, b"")
-    return key, data
+        body += nested(NFTA_SET_ELEM_DATA, attribute(NFTA_DATA_VALUE, data))
+    return nested(_NFTA_LIST_ELEM, body)

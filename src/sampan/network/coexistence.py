@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 
 from sampan.linux import nftables
+from sampan.linux.nftables_dump import Chain, read_base_chains
 
 _FAMILIES = {socket.AF_INET: "ip", 1: "inet"}  # NFPROTO_INET
 
@@ -19,7 +20,7 @@ _FAMILIES = {socket.AF_INET: "ip", 1: "inet"}  # NFPROTO_INET
 def forward_warnings(own_table: str, bridge: str) -> list[str]:
     """Return a sentence for each chain of others that drops forwarded packets unless a rule accepts them."""
     with nftables.open_netfilter_socket() as sock:
-        chains = nftables.read_base_chains(sock)
+        chains = read_base_chains(sock)
     return [
         explain_chain(chain, bridge)
         for chain in chains
@@ -30,7 +31,7 @@ def forward_warnings(own_table: str, bridge: str) -> list[str]:
     ]
 
 
-def explain_chain(chain: nftables.Chain, bridge: str) -> str:
+def explain_chain(chain: Chain, bridge: str) -> str:
     """Return what is wrong and the commands that put it right."""
     family = _FAMILIES[chain.family]
     what = f"packet filter: the chain {family} {chain.table} {chain.name} drops what it does not know"

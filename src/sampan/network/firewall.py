@@ -17,6 +17,7 @@ from sampan.errors import Internal, PermissionDenied, SampanError, Unsupported
 from sampan.linux import nftables
 from sampan.linux.conntrack import forget_flows
 from sampan.linux.netlink import NetlinkError, Request
+from sampan.linux.nftables_dump import read_elements
 from sampan.network import ruleset
 from sampan.network.bridge import Bridge
 from sampan.network.host import HostNetwork
@@ -93,13 +94,13 @@ class Firewall:
     def _plan_unpublish_present(self, published: Collection[Publication]) -> list[Request]:
         requests: list[Request] = []
         for name, elements in ruleset.map_elements(published).items():
-            present = nftables.read_elements(self._socket, self.table, name) or {}
+            present = read_elements(self._socket, self.table, name) or {}
             chosen = [element for element in elements if element[0] in present]
             requests += nftables.delete_elements(self.table, name, chosen)
         return requests
 
     def _guarded(self) -> list[str]:
-        elements = nftables.read_elements(self._socket, self.table, ruleset.GUARDED)
+        elements = read_elements(self._socket, self.table, ruleset.GUARDED)
         return [key.rstrip(b"\0").decode() for key in elements or ()]
 
     def _forget_flows(self, published: Iterable[Publication]) -> None:
@@ -132,4 +133,5 @@ def _explain(error: OSError) -> SampanError:
         )
     if error.errno == errno.EPERM:
         return PermissionDenied("packet filter: changing it needs the capability CAP_NET_ADMIN")
-    return Internal(f"packet filter: {error}")
+    hint = "restart the engine to restore its table" if error.errno == errno.ENOENT else None
+    return Internal(f"packet filter: {error}", hint=hint)

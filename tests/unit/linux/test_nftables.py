@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sampan.linux import nft_expressions as nft
 from sampan.linux import nftables
 from sampan.linux.netlink import decode_attributes, decode_text, iter_attributes
+from sampan.linux.nftables_dump import decode_chain
 
 SET_KEY_TYPE, SET_KEY_LENGTH, SET_DATA_TYPE, SET_DATA_LENGTH = 4, 5, 6, 7
 
@@ -84,12 +85,12 @@ def test_destination_nat_reads_what_the_map_found() -> None:
 
 def test_a_chain_that_is_no_base_chain_is_left_out() -> None:
     request = nftables.add_chain("t", "c")
-    assert nftables.decode_chain(request.payload) is None
+    assert decode_chain(request.payload) is None
 
 
 def test_a_base_chain_is_read_from_its_message() -> None:
     base = nftables.BaseChain("filter", nftables.HOOK_FORWARD, nftables.PRIORITY_FILTER)
-    chain = nftables.decode_chain(nftables.add_chain("t", "c", base).payload)
+    chain = decode_chain(nftables.add_chain("t", "c", base).payload)
     assert chain is not None
     assert (chain.table, chain.name, chain.hook, chain.drops) == ("t", "c", nftables.HOOK_FORWARD, False)
 
