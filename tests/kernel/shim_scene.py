@@ -162,7 +162,7 @@ class Scene:
             "args": list(args),
             "env": ["PATH=/bin"],
             "cwd": "/",
-            "capabilities": {kind: CAPABILITIES for kind in ("bounding", "effective", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES),
         }
 
     def client(self, **wants: bool) -> Client:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernel.shim_scene import Scene, story, unframe
 
+from kernel.shim_scene import Scene, story, unframe
 from sampan.shim.control import StartFailed
 
 RUNC = shutil.which("runc", path="/usr/sbin:/usr/bin:/usr/local/bin")

@@ -47,18 +47,8 @@ class Connections:
         self._socks: list[socket.socket] = []
         self._listener: socket.socket | None = None
 
-    def listen(self, run_dir: str) -> None:
-        """Accept engines at the socket in `run_dir`; only this user's may connect."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-        mask = os.umask(0o177)
-        try:
-            with socket_address(run_dir) as address:
-                if os.path.lexists(address):
-                    os.unlink(address)
-                listener.bind(address)
-        finally:
-            os.umask(mask)
-        listener.listen(4)
+    def listen(self, listener: socket.socket) -> None:
+        """Accept engines."""
         self._listener = listener
         self._loop.watch(listener.fileno(), IN, self._accept)
 
@@ -123,6 +113,21 @@ class Connections:
         sock.close()
         if not self._socks:
             self._on_last_gone()
+
+
+def open_listener(run_dir: str) -> socket.socket:
+    """Listen at the socket in `run_dir`; only this user's engines may connect."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    mask = os.umask(0o177)
+    try:
+        with socket_address(run_dir) as address:
+            if os.path.lexists(address):
+                os.unlink(address)
+            listener.bind(address)
+    finally:
+        os.umask(mask)
+    listener.listen(4)
+    return listener
 
 
 class socket_address:  # noqa: N801 - used as a function

@@ -3,7 +3,8 @@
 
 The end comes in this order, and each step may rely on those before: the program's exit is seen; its output
 is read to the end; ``exit.json`` is written; engines are told; clients are let go as soon as they have
-taken all output; cgroups, mounts, network and ports are given up; engines are told that, too, for only then
+taken all output; cgroups and ports are given up (mounts and network have
+gone with the last process); engines are told that, too, for only then
 may the same container be started again; the last client goes, and so does the shim.
 """
 
@@ -13,12 +14,9 @@ import os
 import signal
 import time
 
-from sampan.linux.namespace import CLONE_NEWNET, unshare
 from sampan.linux.pty import set_size
 from sampan.shim.exitstatus import ExitStatus, exit_code_of
 from sampan.shim.logfile import DEFAULT_MAX_FILES, DEFAULT_MAX_SIZE_BYTES, LogWriter
-from sampan.shim.rootfs import unmount_rootfs
-from sampan.shim.stdio import Pipes, ShimEnds
 from sampan.shim.streams import Streams
 
 TYPE_CHECKING = False
@@ -28,22 +26,23 @@ if TYPE_CHECKING:
 
     from sampan.shim.driver import Driver
     from sampan.shim.loop import Loop
-    from sampan.shim.order import Order
+    from sampan.shim.order import Terms
     from sampan.shim.protocol import Message
+    from sampan.shim.stdio import ShimEnds
 
 _HELD_OUTPUT_S = 1.0
 """How long output may stay open after the exit: only a process outside the container can hold it."""
 
 
 class Container:
-    """A created container."""
+    """A container that the maker has created."""
 
     __slots__ = (
         "_clients_gone",
         "_console_fd",
         "_loop",
-        "_order",
         "_publish",
+        "_terms",
         "driver",
         "exit_status",
         "held_fds",
@@ -54,46 +53,30 @@ class Container:
 
     def __init__(
         self,
-        order: Order,
+        terms: Terms,
         driver: Driver,
+        ends: ShimEnds,
         loop: Loop,
         publish: Callable[[Message], None],
         *,
         on_clients_gone: Callable[[], None],
     ) -> None:
-        self._order = order
+        self._terms = terms
         self._loop = loop
         self._publish = publish
         self._clients_gone = on_clients_gone
+        self._console_fd = ends.stdout if ends.is_terminal else -1
         self.driver = driver
         self.exit_status: ExitStatus | None = None
         self.started_ns = 0
         self.is_paused = False
         self.held_fds: list[int] = []
         """Descriptors that are only to stay open while the container lives: its published ports."""
-        self._console_fd = -1
-        self.streams = self._create()
-
-    def _create(self) -> Streams:
-        order = self._order
-        pipes = Pipes(stdin=order.open_stdin and not order.is_terminal, output=not order.is_terminal)
-        try:
-            self.driver.create(pipes.theirs)
-        except BaseException:
-            pipes.close()
-            raise
-        pipes.close_theirs()
-        self._console_fd = self.driver.console_fd
-        ends = (
-            ShimEnds.of_terminal(self._console_fd, typing=order.open_stdin)
-            if order.is_terminal
-            else pipes.shim
-        )
-        return Streams(
-            self._loop,
+        self.streams = Streams(
+            loop,
             ends,
-            log=_open_log(order.log),
-            close_stdin_with_client=order.stdin_once,
+            log=_open_log(terms.log),
+            close_stdin_with_client=terms.stdin_once,
             on_end=self._complete_if_over,
         )
 
@@ -116,7 +99,7 @@ class Container:
 
     def resize(self, rows: int, columns: int) -> None:
         """Set the terminal's size; without one there is nothing to set."""
-        if self._order.is_terminal and not self.streams.has_ended:
+        if self._console_fd >= 0 and not self.streams.has_ended:
             set_size(self._console_fd, rows, columns)
 
     def signal(self, number: int, *, everyone: bool) -> None:
@@ -140,7 +123,7 @@ class Container:
             started_ns=self.started_ns,
             finished_ns=time.time_ns(),
         )
-        if not self._order.has_private_pids:
+        if not self._terms.has_private_pids:
             self.driver.signal(signal.SIGKILL, everyone=True)
         if self.streams.has_ended:
             self._complete_if_over()
@@ -152,7 +135,7 @@ class Container:
     def _complete_if_over(self) -> None:
         if self.exit_status is None or not self.streams.has_ended:
             return
-        self.exit_status.write(self._order.run_dir)
+        self.exit_status.write(self._terms.run_dir)
         self._publish({"event": "exited", **self.exit_status.as_message()})
         self.streams.dismiss()
         self.release()
@@ -165,9 +148,6 @@ class Container:
             os.close(fd)
         self.held_fds.clear()
         self.driver.delete()
-        unmount_rootfs(f"{self._order.bundle}/rootfs")
-        if self.streams.has_clients and self._order.network["namespace"] != "host":
-            unshare(CLONE_NEWNET)  # a slow client keeps us, but not the network
 
 
 def _open_log(log: dict[str, Any]) -> LogWriter | None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The seam between the shim and whatever makes containers of bundles: our runtime or another's command.
 
-A driver may leave the process anywhere below this one, which is the subreaper: it becomes a child.
+A driver is used in two processes. The maker creates, may start, and describes what the keeper has to know; the
+keeper makes a driver of that and does the rest. The container's first process is the keeper's child.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from sampan.shim.order import Order
+
     class Driver(Protocol):
         """One container's runtime."""
 
         pid: int
         """The container's first process, once created."""
-        console_fd: int
-        """The master of its terminal, or -1."""
 
-        def create(self, stdio: tuple[int, int, int]) -> None:
-            """Make everything but the program's start."""
+        def create(self, order: Order, stdio: tuple[int, int, int]) -> int:
+            """Make everything but the program's start; return the master of its terminal, or -1. (Maker.)"""
 
         def start(self) -> None:
             """Let the program run; ExecFailed if it cannot."""
+
+        def hand_over(self) -> dict[str, int]:
+            """Return the descriptors that the keeper needs, by name. (Maker.)"""
+
+        def take_over(self, pid: int, fds: dict[str, int]) -> None:
+            """Go on with a container that the maker has made. (Keeper.)"""
 
         def execute(self, process: dict[str, Any], stdio: tuple[int, int, int]) -> tuple[int, int]:
             """Run one more process in it; return its pid and the master of its terminal, or -1."""
@@ -40,4 +47,4 @@ if TYPE_CHECKING:
             """Tell whether the kernel killed a process for its memory; asked after the exit."""
 
         def delete(self) -> None:
-            """Kill what is left and remove every trace."""
+            """Kill what is left and remove every trace; without a container there is none."""

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launcher: a small process with everything loaded that a container needs, forking a shim per order.
 
-It runs from a sealed copy of the interpreter, so that what enters a container never has a writable file of
-the host behind /proc/PID/exe (CVE-2019-5736). It has one thread, no event loop, and does not even read its
-orders: the shim does, in its own memory. What the shim reports goes straight to the engine, over the first
-descriptor of the order; if no shim can be made, that descriptor's closing says so.
+It runs from a sealed copy of the interpreter, so that what enters a container never has a writable file of the
+host behind /proc/PID/exe (CVE-2019-5736). It has one thread and no event loop, and it does not even see orders:
+a spare shim, forked beforehand, waits for the next one on the same socket, and a byte in a pipe says that it has
+it. The pipe's end without that byte means that no order will come.
+
+What a shim reports goes straight to the engine, over the first descriptor of the order; if it dies, that
+descriptor's closing says so.
 
 The engine's end of the socket closing is the launcher's end, too. Shims go on.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import sys
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 SOCKET_FD = 3
 """Where the launcher finds its end of the socket."""
+
+_CALM_S = 0.02
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1].split(':'); from sampan.shim.launcher import main; main()"
 
@@ -86,7 +92,6 @@ def main() -> None:
     import socket
 
     from sampan.linux.process import close_range, set_name
-    from sampan.shim.protocol import receive_packet
 
     close_range(SOCKET_FD + 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on an engine in the foreground
@@ -97,15 +102,26 @@ def main() -> None:
     set_name("sampan-launcher")
     _load_everything()
     orders = socket.socket(fileno=SOCKET_FD)
-    while True:
-        packet, fds = receive_packet(orders)
-        if not packet:
-            return
-        if _fork():
-            orders.close()
-            _become_shim(packet, fds)
-        for fd in fds:
-            os.close(fd)
+    while _fork_spare(orders):
+        _let_the_container_start(orders)
+
+
+def _fork_spare(orders: socket.socket) -> bool:
+    """Fork a shim that waits for the next order; return true when it has one, false when none will come."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    if os.fork() == 0:
+        os.close(reader)
+        _become_shim(orders, writer)
+    os.close(writer)
+    try:
+        return bool(os.read(reader, 1))
+    finally:
+        os.close(reader)
+
+
+def _let_the_container_start(orders: socket.socket) -> None:
+    """Leave the processors to the order under way for a moment, unless there is another already."""
+    select.select([orders], [], [], _CALM_S)
 
 
 def _load_everything() -> None:
@@ -123,22 +139,13 @@ def _load_everything() -> None:
     gc.disable()
 
 
-def _fork() -> bool:
-    """Fork; true in the child. Where there is no room for one, the order is dropped: the engine sees it."""
-    try:
-        return os.fork() == 0
-    except OSError as error:
-        sys.stderr.write(f"launcher: fork: {error}\n")
-        return False
-
-
-def _become_shim(packet: bytes, fds: list[int]) -> None:
-    """Be the shim until the container has ended; never return into the launcher's loop."""
+def _become_shim(orders: socket.socket, taken_fd: int) -> None:
+    """Be a shim until its container has ended; never return into the launcher's loop."""
     status = 1
     try:
         from sampan.shim.shim import run_shim
 
-        run_shim(packet, fds)
+        run_shim(orders, taken_fd)
         status = 0
     except BaseException:  # noqa: BLE001 - the last resort before the process ends: say why
         sys.excepthook(*sys.exc_info())

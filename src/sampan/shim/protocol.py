@@ -3,13 +3,15 @@
 
 ::
 
-    engine              launcher               shim                          program
-      │── order, fds ──────▶│                   │
-      │   (one end of a     │── fork ──────────▶│ namespaces, rootfs, network, user
-      │    new socketpair)  │                   │── runtime.create ───────────▶ blocked
-      │◀───────────────────── created ──────────│
-      │── start ───────────────────────────────▶│── Init.start ──────────────▶ execve
-      │◀───────────────────── reply ────────────│
+    engine            launcher               shim              maker          program
+      │                   │── fork ───────────▶│── fork ────────▶│ new network
+      │── order, fds ─── (a shared socket) ──────────────────────▶│
+      │   (one end of a   │◀────────────────── taken ─────────────│ rootfs, network, user
+      │    new socketpair)│                                       │── create ───▶ blocked
+      │◀────────────────────────────────── created ───────────────│
+      │                                        │◀── descriptors ──│ exit
+      │── start ──────────────────────────────▶│── release ──────────────────▶ execve
+      │◀───────────────────── reply ───────────│
       │── attach, exec, signal, resize … ──────▶│
       │◀───────────────────── reply ────────────│
       │◀───────────────────── exec-exited ──────│
@@ -17,7 +19,8 @@
       │◀───────────────────── exited ───────────│ exit.json, clean-up
       │◀───────────────────── end of file ──────│
 
-An order with ``start: true`` saves the round trip: `created` is followed by `started` or `failed` unasked.
+An order with ``start: true`` saves the round trip: the maker starts the program, too, and `created` is followed
+by `started` or `failed` unasked.
 Descriptors of an order are one end of the control connection, then one stream for each entry of ``attach``.
 A later engine connects to ``shim.sock`` and is greeted with `state`, which repeats whatever it missed.
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mounting a container's root file system in the shim's own mount namespace, where nobody else sees it."""
+"""Mounting a container's root file system in the maker's own mount namespace, where nobody else sees it."""
 
 from __future__ import annotations
 
 import os
 
-from sampan.linux.mount import MNT_DETACH, MS_BIND, MS_REC, mount, umount
+from sampan.linux.mount import MS_BIND, MS_REC, mount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ def mount_rootfs(rootfs: dict[str, Any], target: str) -> None:
         mount("overlay", target, "overlay", 0, options)
     finally:
         os.chdir("/")
-
-
-def unmount_rootfs(target: str) -> None:
-    """Give the root file system up; who still has a file of it open keeps that."""
-    try:
-        umount(target, MNT_DETACH)
-    except OSError:  # never mounted
-        return
 
 
 def plan_overlay(

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shim: one small process that is a container's parent from its first to its last moment.
+"""The shim: one small process that is a container's parent from its first to its last moment, its keeper.
 
-It outlives the engine and whoever is attached. If it is killed, so is its container (the first process asks
-the kernel for that), because a program that nobody waits for, logs or lists must not go on running.
+What is large about making a container is done by another process (`maker`), so this one hardly grows. It
+outlives the engine and whoever is attached. If it is killed, so is its container (the first process asks the
+kernel for that), because a program that nobody waits for, logs or lists must not go on running.
 """
 
 from __future__ import annotations
@@ -12,49 +13,55 @@ import os
 import signal
 import socket
 
-from sampan.errors import SampanError
 from sampan.linux.process import set_child_subreaper, set_name
-from sampan.shim.connection import Connections, describe_failure
+from sampan.linux.socket import seqpacket_pair
+from sampan.shim.connection import Connections
 from sampan.shim.container import Container
+from sampan.shim.drivers import driver_for
 from sampan.shim.execs import Execs
-from sampan.shim.external import ExternalDriver
 from sampan.shim.loop import Loop
-from sampan.shim.native import NativeDriver
-from sampan.shim.order import Order
-from sampan.shim.protocol import VERSION, decode_packet
-from sampan.shim.rootfs import unmount_rootfs
-from sampan.shim.surroundings import prepare_surroundings
+from sampan.shim.maker import run_maker
+from sampan.shim.order import Terms
+from sampan.shim.protocol import VERSION, receive_message
+from sampan.shim.stdio import STREAMS, ShimEnds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sampan.shim.driver import Driver
     from sampan.shim.protocol import Message
 
 
-def run_shim(packet: bytes, fds: list[int]) -> None:
-    """Carry out an order and stay until the container and its clients are gone; `fds` as in `protocol`."""
+def run_shim(orders: socket.socket, taken_fd: int) -> None:
+    """Have a container made and keep it until it and its clients are gone. `taken_fd`: see `launcher`."""
     os.setsid()
     set_child_subreaper()
-    set_name("sampan-shim")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    order_message = decode_packet(packet, fds)
-    shim = Shim(socket.socket(fileno=fds.pop(0)))
-    if shim.create(order_message, fds):
-        shim.run()
+    ours, theirs = seqpacket_pair()
+    maker = os.fork()
+    if maker == 0:
+        ours.close()
+        run_maker(orders, theirs, taken_fd)
+        os._exit(0)
+    for sock in (theirs, orders):
+        sock.close()
+    os.close(taken_fd)
+    set_name("sampan-shim")
+    made = receive_message(ours)
+    ours.close()
+    if made:
+        Shim(*made).run()
 
 
 class Shim:
-    """The process: a loop, the engines that are connected, the container and its execs."""
+    """The keeper: a loop, the engines that are connected, the container and its execs."""
 
-    __slots__ = ("_connections", "_container", "_driver", "_execs", "_loop")
+    __slots__ = ("_connections", "_container", "_execs", "_loop")
 
-    _container: Container
-    _execs: Execs
-
-    def __init__(self, engine: socket.socket) -> None:
-        self._loop = Loop()
+    def __init__(self, made: Message, fds: list[int]) -> None:
+        terms = Terms(made["terms"])
+        named = dict(zip(made["fds"], fds, strict=False))
+        self._loop = loop = Loop()
         self._connections = Connections(
-            self._loop,
+            loop,
             {
                 "start": self._start,
                 "attach": self._attach,
@@ -67,44 +74,23 @@ class Shim:
             greet=self._describe,
             on_last_gone=self._abandon_if_not_started,
         )
-        self._connections.add(engine)
-
-    def create(self, message: Message, fds: list[int]) -> bool:
-        """Make the container, and start it if so ordered; tell the engine how it went."""
-        driver: Driver | None = None
-        order: Order | None = None
-        try:
-            order = Order(message)
-            prepare_surroundings(order)
-            driver = ExternalDriver(order) if order.runtime else NativeDriver(order)
-            self._make(order, driver, fds)
-        except (SampanError, OSError, KeyError, ValueError, TypeError) as error:
-            self._connections.publish({"event": "failed", **describe_failure(error)})
-            if driver:
-                driver.delete()
-            if order:
-                unmount_rootfs(f"{order.bundle}/rootfs")
-            return False
-        return True
+        self._connections.add(socket.socket(fileno=named.pop("engine")))
+        self._connections.listen(socket.socket(fileno=named.pop("listener")))
+        ends = ShimEnds.of_names(named, is_terminal=terms.is_terminal)
+        driver = driver_for(terms)
+        driver.take_over(made["pid"], {name: named[name] for name in named if name not in STREAMS})
+        publish = self._connections.publish
+        self._container = Container(terms, driver, ends, loop, publish, on_clients_gone=loop.stop)
+        self._container.started_ns = made["started_ns"]
+        self._execs = Execs(driver, loop, publish)
+        for request, fd in zip(terms.attach, fds[len(made["fds"]) :], strict=True):
+            self._container.streams.attach(fd, request)
+        loop.on_child_exit(self._collect_children)
+        self._collect_children()  # of those that ended before
 
     def run(self) -> None:
         """Serve until the end."""
-        gc.collect()
         self._loop.run()
-
-    def _make(self, order: Order, driver: Driver, fds: list[int]) -> None:
-        self._loop.on_child_exit(self._collect_children)
-        self._container = container = Container(
-            order, driver, self._loop, self._connections.publish, on_clients_gone=self._loop.stop
-        )
-        self._execs = Execs(driver, self._loop, self._connections.publish)
-        self._connections.listen(order.run_dir)
-        for request in order.attach:
-            container.streams.attach(fds.pop(0), request)
-        self._connections.publish({"event": "created", "pid": container.pid, "shim_pid": os.getpid()})
-        if order.start:
-            container.start()
-            self._connections.publish({"event": "started", "started_ns": container.started_ns})
 
     def _collect_children(self) -> None:
         """Collect everybody: orphans of a container that shares the host's pids come here, too."""

@@ -9,6 +9,8 @@ import os
 _PIPE_BYTES = 1 << 20
 """A writer is slowed only when it is a megabyte ahead; more than the default is a privilege."""
 
+STREAMS = ("stdin", "stdout", "stderr")
+
 
 class ShimEnds:
     """The shim's ends (-1: there is none): where it writes the program's input and reads its output.
@@ -23,6 +25,15 @@ class ShimEnds:
         self.stdout = stdout
         self.stderr = stderr
         self.is_terminal = is_terminal
+
+    def by_name(self) -> dict[str, int]:
+        """The descriptors there are, by stream."""
+        return {name: getattr(self, name) for name in STREAMS if getattr(self, name) >= 0}
+
+    @classmethod
+    def of_names(cls, fds: dict[str, int], *, is_terminal: bool) -> ShimEnds:
+        """Return what `by_name` has taken apart."""
+        return cls(*(fds.get(name, -1) for name in STREAMS), is_terminal=is_terminal)
 
     @classmethod
     def of_terminal(cls, master: int, *, typing: bool) -> ShimEnds:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything around a container that its runtime does not make: namespaces of the shim, root, network, user.
+"""Everything around a container that its runtime does not make: namespaces of the maker, root, network, user.
 
-The shim's mount namespace is a slave of the host's: what the host unmounts goes away here, too, and nothing
-that is mounted here is seen there. Its network namespace is the container's, since the config names none.
+The maker's mount namespace is a slave of the host's: what the host unmounts goes away here, too, and nothing
+that is mounted here is seen there. Its network namespace is the container's, since the config names none. When
+the maker has ended, both live on in the container alone, and end with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from sampan.linux.rtnetlink import open_route_socket
 from sampan.network.endpoint import apply_endpoint, needs_namespace
 from sampan.runtime.copyup import copy_up
 from sampan.runtime.user import resolve_user
-from sampan.shim.child import run_in_child
 from sampan.shim.rootfs import mount_rootfs
 
 TYPE_CHECKING = False
@@ -23,35 +23,54 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from sampan.linux.netlink import NetlinkSocket
     from sampan.shim.order import Order
 
 
-def prepare_surroundings(order: Order) -> None:
+class PreparedNetwork:
+    """A network namespace made before anybody asked for it, with the way back to the host's."""
+
+    __slots__ = ("_host_namespace", "_host_routes")
+
+    def __init__(self) -> None:
+        self._host_namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._host_routes: NetlinkSocket = open_route_socket()
+        unshare(CLONE_NEWNET)
+
+    def apply(self, plan: dict[str, Any]) -> None:
+        """Set this network up as planned, or leave it for the one that the plan names."""
+        if not needs_namespace(plan):
+            self._leave(plan.get("path"))
+        else:
+            apply_endpoint(plan, self._host_routes)
+        os.close(self._host_namespace)
+        self._host_routes.close()
+
+    def _leave(self, path: str | None) -> None:
+        if path is None:
+            setns(self._host_namespace, CLONE_NEWNET)
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            setns(fd, CLONE_NEWNET)
+        finally:
+            os.close(fd)
+
+
+def prepare_surroundings(order: Order, network: PreparedNetwork) -> None:
     """Make everything ready for the runtime."""
-    with open_route_socket() as host:  # before leaving the host's network
-        enter_namespaces(order.network)
-        apply_endpoint(order.network, host)
+    network.apply(order.network)
+    unshare(CLONE_NEWNS)
+    mount(None, "/", None, MS_REC | MS_SLAVE)
     rootfs = f"{order.bundle}/rootfs"
     mount_rootfs(order.rootfs, rootfs)
     root_fd = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         assign_user(order.spec["process"], root_fd, order.user, order.group_add)
         for volume in order.copy_up:
-            fill_volume(root_fd, volume["path"], volume["target"])
+            copy_up(root_fd, volume["path"], volume["target"])
     finally:
         os.close(root_fd)
-
-
-def enter_namespaces(network: dict[str, Any]) -> None:
-    """Leave the host's mounts and, unless the container shares them, its network interfaces."""
-    if path := network.get("path"):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(fd, CLONE_NEWNET)
-        finally:
-            os.close(fd)
-    unshare(CLONE_NEWNS | (CLONE_NEWNET if needs_namespace(network) else 0))
-    mount(None, "/", None, MS_REC | MS_SLAVE)
 
 
 def assign_user(process: dict[str, Any], root_fd: int, text: str, group_add: Sequence[str] = ()) -> None:
@@ -61,9 +80,3 @@ def assign_user(process: dict[str, Any], root_fd: int, text: str, group_add: Seq
     environment: list[str] = process.setdefault("env", [])
     if not any(entry.startswith("HOME=") for entry in environment):
         environment.append(f"HOME={user.home}")
-
-
-def fill_volume(root_fd: int, path: str, target: str) -> None:
-    """Copy what the image has at `path` into an empty volume."""
-    if not os.listdir(target):
-        run_in_child(f"fill volume {target}", lambda: copy_up(root_fd, path, target))
