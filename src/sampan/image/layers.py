@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
+from typing import BinaryIO
 
-from sampan.archive.apply import apply_layer
+from sampan.archive.apply import Applied, apply_layer
 from sampan.archive.compression import open_decompressed
 from sampan.archive.diff import WrittenLayer, write_layer, write_tree_diff
 from sampan.archive.digesting import DigestReader
-from sampan.archive.reader import CHUNK_BYTES, Readable
+from sampan.archive.reader import CHUNK_BYTES
 from sampan.archive.writer import Writable
 from sampan.content.store import ContentStore
 from sampan.errors import DataCorrupt
@@ -41,7 +42,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 class LayerSource:
     """Where a layer's tar can be read, compressed or not, and the blob that is to be kept of it."""
 
-    open: Callable[[], Readable]
+    open: Callable[[], BinaryIO]
     blob: Descriptor | None = None
 
 
@@ -151,12 +152,7 @@ class LayerStore:
         lowers = self._snapshots.lowers(parent.snapshot) if parent else ()
         self._snapshots.prepare(key, parent.snapshot if parent else None)
         try:
-            target = os.open(self._snapshots.upper_path(key), _DIRECTORY)
-            try:
-                is_layered = self._snapshots.driver.is_layered
-                applied = apply_layer(source.open(), target, lowers=lowers, is_layered=is_layered)
-            finally:
-                os.close(target)
+            applied = self._apply(key, source, lowers)
             if applied.diff_id != diff_id:
                 raise DigestMismatch(diff_id, applied.diff_id)
             name = f"{key}-whole"
@@ -168,6 +164,15 @@ class LayerStore:
         return LayerRecord(
             str(chain), str(diff_id), parent.chain_id if parent else None, name, applied.size_bytes, blob
         )
+
+    def _apply(self, key: str, source: LayerSource, lowers: Sequence[str]) -> Applied:
+        target = os.open(self._snapshots.upper_path(key), _DIRECTORY)
+        try:
+            with source.open() as stream:
+                is_layered = self._snapshots.driver.is_layered
+                return apply_layer(stream, target, lowers=lowers, is_layered=is_layered)
+        finally:
+            os.close(target)
 
     def _describe(self, chain_id: str, layer: LayerInfo, parent: str | None) -> LayerRecord:
         size = self._snapshots.usage(chain_id)[0] if layer.size_bytes is None else layer.size_bytes
