@@ -18,9 +18,10 @@ from sampan.linux import rtnetlink as rt
 from sampan.linux.namespace import CLONE_NEWNET, setns, unshare
 from sampan.linux.route_dump import find_link
 from sampan.network.address import default_gateway, mac_of_address
-from sampan.network.bridge import Bridge, ensure_bridge, plan_forwarding
+from sampan.network.bridge import Bridge, ensure_bridge
 from sampan.network.endpoint import apply_endpoint, plan_endpoint, plan_interface, write_sysctl
 from sampan.network.firewall import Firewall
+from sampan.network.forwarding import plan_forwarding
 from sampan.network.host import read_host
 from sampan.network.publication import HostPort, Publication
 
@@ -113,8 +114,8 @@ class Lab:
     def _start(self) -> None:
         with rt.open_route_socket() as route:
             host = read_host(route)
-            self.firewall.reconcile([self.one, self.two], [], host)
-            for step in plan_forwarding(host):
+            self.firewall.reconcile([self.one, self.two], [])
+            for step in plan_forwarding(host, [self.one.name, self.two.name]):
                 step.apply(route)
 
     def keep(self, thing: Kept) -> Kept:

@@ -26,13 +26,13 @@ from sampan.network.address import choose_address, choose_subnet, default_gatewa
 from sampan.network.bridge import (
     Bridge,
     ensure_bridge,
-    plan_forwarding,
     remove_bridge,
     stale_interfaces,
 )
 from sampan.network.coexistence import forward_warnings
 from sampan.network.endpoint import plan_endpoint, plan_host_endpoint, plan_interface, remove_endpoint
 from sampan.network.firewall import Firewall
+from sampan.network.forwarding import plan_forwarding
 from sampan.network.host import read_host
 from sampan.network.names import names_for_data_root
 from sampan.network.ports import Endpoint as PortOwner
@@ -106,8 +106,8 @@ class Networks:
         for warning in forward_warnings(self._names.table, self._bridge.name):
             logger.warning("%s", warning)
         published = [publication for each in self._published.values() for publication in each]
-        self._firewall.reconcile([self._bridge], published, host)
-        for step in plan_forwarding(host):
+        self._firewall.reconcile([self._bridge], published)
+        for step in plan_forwarding(host, [self._bridge.name]):
             step.apply(self._route)
         wanted = {c.document.endpoints["bridge"].host_interface for c in containers}
         for name in stale_interfaces(host, {self._bridge.name}, wanted):

@@ -3,7 +3,7 @@
 
 Holds: planning is pure and idempotent: a link that is right already is not touched, and a setting is written
 only if it differs. A link of that name that is not a bridge is left alone and refused.
-Not here: the packet filter (firewall), the containers' ends (endpoint).
+Not here: the packet filter (firewall), the host as a router (forwarding), the containers' ends (endpoint).
 """
 
 from __future__ import annotations
@@ -158,11 +158,6 @@ def plan_bridge(bridge: Bridge, host: HostNetwork) -> list[Step]:
     if link is None or not link.is_up:
         steps.append(SetUp(bridge.name))
     return steps
-
-
-def plan_forwarding(host: HostNetwork) -> list[Step]:
-    """Return the step that makes the host a router, if it is none; the packet filter must stand before."""
-    return [] if host.forwards else [SetSysctl("net.ipv4.ip_forward", "1")]
 
 
 def ensure_bridge(sock: NetlinkSocket, bridge: Bridge) -> list[str]:

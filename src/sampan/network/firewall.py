@@ -20,7 +20,6 @@ from sampan.linux.netlink import NetlinkError, Request
 from sampan.linux.nftables_dump import read_elements
 from sampan.network import ruleset
 from sampan.network.bridge import Bridge
-from sampan.network.host import HostNetwork
 from sampan.network.publication import PROTOCOLS, Publication
 
 _NO_NF_TABLES = {errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EAFNOSUPPORT}
@@ -50,16 +49,9 @@ class Firewall:
         """Close the socket; the rules stay."""
         self._socket.close()
 
-    def reconcile(
-        self, bridges: Sequence[Bridge], published: Collection[Publication], host: HostNetwork
-    ) -> None:
-        """Make the table exactly this. To be called before the host is made a router (`plan_forwarding`).
-
-        If the host is none yet, its interfaces are guarded from now on: Sampan makes it forward for
-        containers, not between them.
-        """
-        guarded = self._guarded() if host.forwards else _outer_interfaces(host, bridges)
-        self._commit(ruleset.plan_table(self.table, bridges, published, guarded))
+    def reconcile(self, bridges: Sequence[Bridge], published: Collection[Publication]) -> None:
+        """Make the table exactly this; to be called before the host forwards anything (`forwarding`)."""
+        self._commit(ruleset.plan_table(self.table, bridges, published))
 
     def set_bridges(self, bridges: Sequence[Bridge]) -> None:
         """Let the table serve these networks; published ports stay."""
@@ -99,10 +91,6 @@ class Firewall:
             requests += nftables.delete_elements(self.table, name, chosen)
         return requests
 
-    def _guarded(self) -> list[str]:
-        elements = read_elements(self._socket, self.table, ruleset.GUARDED)
-        return [key.rstrip(b"\0").decode() for key in elements or ()]
-
     def _forget_flows(self, published: Iterable[Publication]) -> None:
         ports = {each.host.port for each in published if each.host.protocol == "udp"}
         if ports:
@@ -113,16 +101,6 @@ class Firewall:
             nftables.commit(self._socket, requests)
         except OSError as error:
             raise _explain(error) from error
-
-
-def _outer_interfaces(host: HostNetwork, bridges: Sequence[Bridge]) -> list[str]:
-    own = {bridge.name for bridge in bridges}
-    own_indexes = {host.links[name].index for name in own if name in host.links}
-    return [
-        link.name
-        for link in host.links.values()
-        if not link.is_loopback and link.name not in own and link.master not in own_indexes
-    ]
 
 
 def _explain(error: OSError) -> SampanError:

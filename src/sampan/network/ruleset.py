@@ -11,8 +11,6 @@ What holds for a packet, in the order of the hooks:
 - *forward*: into a bridge go answers, what those maps sent there, and what comes from the same bridge. All
   else is dropped: other networks, and neighbours who route to a container's address directly, even to a port
   that is published (as Docker 28 does). Out of an internal bridge goes nothing but answers.
-- *forward*, the interfaces in `guarded`: they were there when Sampan made this host a router, which it was
-  not meant to be between them, so it is none (Docker sets the policy of FORWARD to drop for this).
 - *postrouting*: containers go out with the host's address. Calls from the host's loopback, and from
   containers to a published port of their own network, get the bridge's: else answers go around the host.
 
@@ -33,7 +31,6 @@ from sampan.network.publication import ANY_ADDRESS, PROTOCOLS, Publication
 BRIDGES = "bridges"
 INTERNAL = "internal"
 WITHIN = "within"
-GUARDED = "guarded"
 PUBLISHED_AT = "published_at"
 PUBLISHED_ANY = "published_any"
 
@@ -59,7 +56,6 @@ _SETS = {
     BRIDGES: (nftables.TYPE_IFNAME,),
     INTERNAL: (nftables.TYPE_IFNAME,),
     WITHIN: (nftables.TYPE_IFNAME, nftables.TYPE_IFNAME),
-    GUARDED: (nftables.TYPE_IFNAME,),
 }
 
 _MAPS = {
@@ -70,9 +66,7 @@ _MAPS = {
 _CONTAINER_PORT = (nftables.TYPE_IPV4_ADDRESS, nftables.TYPE_INET_SERVICE)
 
 
-def plan_table(
-    table: str, bridges: Sequence[Bridge], published: Iterable[Publication], guarded: Iterable[str]
-) -> list[Request]:
+def plan_table(table: str, bridges: Sequence[Bridge], published: Iterable[Publication]) -> list[Request]:
     """Return the transaction that makes the table exactly this, whatever it was."""
     return [
         nftables.add_table(table),  # so that the next line does not fail
@@ -81,7 +75,6 @@ def plan_table(
         *_declarations(table),
         *_fixed_rules(table),
         *_bridge_rules(table, bridges),
-        *nftables.add_elements(table, GUARDED, [(nft.interface_name(name), b"") for name in sorted(guarded)]),
         *plan_publish(table, published),
     ]
 
@@ -154,12 +147,7 @@ def _fixed_rules(table: str) -> list[Request]:
 def _forward_rules() -> list[list[bytes]]:
     into_bridge = nft.match_interface_set(nft.META_OIFNAME, BRIDGES)
     out_of_internal = nft.match_interface_set(nft.META_IIFNAME, INTERNAL)
-    between_guarded = [
-        *nft.match_interface_set(nft.META_IIFNAME, GUARDED),
-        *nft.match_interface_set(nft.META_OIFNAME, GUARDED),
-    ]
     return [
-        [*between_guarded, nft.counter(), nft.drop()],
         [*nft.match_ct_state(nft.CT_STATE_ESTABLISHED_RELATED), nft.accept()],
         [*nft.match_interface_pair(WITHIN), nft.accept()],
         [*out_of_internal, nft.counter(), nft.drop()],

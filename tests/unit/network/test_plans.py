@@ -13,8 +13,8 @@ import pytest
 
 from sampan.errors import Conflict
 from sampan.linux.route_dump import Link
-from sampan.linux.rtnetlink import IFF_UP
-from sampan.network.bridge import Bridge, plan_bridge, plan_forwarding
+from sampan.linux.rtnetlink import IFF_LOOPBACK, IFF_UP
+from sampan.network.bridge import Bridge, plan_bridge
 from sampan.network.endpoint import (
     DEFAULT_SYSCTLS,
     needs_namespace,
@@ -22,6 +22,7 @@ from sampan.network.endpoint import (
     plan_host_endpoint,
     plan_interface,
 )
+from sampan.network.forwarding import plan_forwarding
 from sampan.network.host import HostNetwork
 from sampan.network.publication import HostPort, Publication
 from sampan.network.ruleset import map_elements, plan_bridges, plan_publish, plan_table, plan_unpublish
@@ -38,9 +39,15 @@ def host(*links: Link, addresses: dict[str, tuple[IPv4Interface, ...]] | None = 
 
 
 def link(
-    name: str = "sampan0", *, kind: str = "bridge", mtu: int = 1400, up: bool = True, index: int = 5
+    name: str = "sampan0",
+    *,
+    kind: str = "bridge",
+    mtu: int = 1400,
+    up: bool = True,
+    index: int = 5,
+    loopback: bool = False,
 ) -> Link:
-    flags = IFF_UP if up else 0
+    flags = (IFF_UP if up else 0) | (IFF_LOOPBACK if loopback else 0)
     return Link(index, name, kind=kind, flags=flags, operates=up, mtu=mtu, mac="", master=0)
 
 
@@ -77,8 +84,17 @@ def test_a_link_of_another_kind_is_refused() -> None:
 
 
 def test_a_router_is_left_one() -> None:
-    assert [step.describe() for step in plan_forwarding(host())] == ["set net.ipv4.ip_forward to 1"]
-    assert plan_forwarding(replace(host(), forwards=True)) == []
+    assert plan_forwarding(replace(host(), forwards=True), ["sampan0"]) == []
+
+
+def test_a_host_that_becomes_a_router_is_none_for_what_was_there() -> None:
+    before = host(
+        link("lo", index=1, loopback=True), link("eth0", index=2), link("eth1", index=3), link(index=5)
+    )
+    assert [step.describe() for step in plan_forwarding(before, ["sampan0"])] == [
+        "forward nothing between eth0, eth1",
+        "set net.ipv4.ip_forward to 1",
+    ]
 
 
 @pytest.mark.parametrize(("mtu", "expected"), [(1400, 1400), (1500, 1500), (9000, 1500)])
@@ -146,7 +162,7 @@ def test_publishing_is_one_request_a_map() -> None:
 
 
 def test_the_table_is_replaced_in_one_transaction() -> None:
-    subjects = [request.subject for request in plan_table("t", [BRIDGE], [], [])]
+    subjects = [request.subject for request in plan_table("t", [BRIDGE], [])]
     assert subjects[:3] == ["add table t", "delete table t", "add table t"]
     declared = max(
         n for n, subject in enumerate(subjects) if subject.startswith(("add set", "add map", "add chain"))
