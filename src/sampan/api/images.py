@@ -193,4 +193,7 @@ def error_line(error: SampanError, code: int | None = None) -> dict[str, Any]:
         detail["code"] = code
     if error.hint:
         detail["hint"] = error.hint
+    excerpt = getattr(error, "excerpt", "")
+    if excerpt:
+        detail["excerpt"] = excerpt
     return {"errorDetail": detail, "error": error.message}

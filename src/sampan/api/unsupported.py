@@ -14,6 +14,12 @@ routes = web.RouteTableDef()
 
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
+    ("GET", "/containers/{id}/top"),
+    ("GET", "/containers/{id}/stats"),
+    ("GET", "/containers/{id}/changes"),
+    ("HEAD", "/containers/{id}/archive"),
+    ("GET", "/containers/{id}/archive"),
+    ("PUT", "/containers/{id}/archive"),
     ("GET", "/containers/{id}/export"),
     ("POST", "/containers/{id}/update"),
     ("GET", "/containers/{id}/attach/ws"),

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_TIMEOUT_S = 2.0
 BACKLOG = 1024
+HEADER_LIMIT = 4 << 20  # secrets of a build travel in a header, build arguments in the path
 
 
 def serve(roots: Roots, options: Options, configuration: Configuration) -> None:
@@ -49,6 +50,8 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
         access_log=None,
         handle_signals=False,
         handler_cancellation=True,
+        max_field_size=HEADER_LIMIT,
+        max_line_size=HEADER_LIMIT,
         keepalive_timeout=3600.0,
     )
     await runner.setup()

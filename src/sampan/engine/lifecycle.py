@@ -79,6 +79,10 @@ class Lifecycle:
             state.status = "exited"
         self._containers.save(container)
         container.waiters.notify_exit(state.exit_code)
+        if container.host_config.auto_remove:
+            self._background.spawn(
+                self.remove(container, volumes=True), name=f"removal of {container.id[:12]}"
+            )
 
     def on_exit(self, container: Container, shim: Shim, status: ExitStatus) -> None:
         """Called by the shim's connection; the transition itself is a task of its own."""
