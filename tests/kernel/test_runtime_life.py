@@ -293,3 +293,19 @@ def test_the_terminal_given_is_in_cooked_mode(bundle: Bundle) -> None:
     spec["process"]["terminal"] = True
     with bundle.running(spec=spec) as container:
         assert termios.tcgetattr(container.init.console_fd)[3] & termios.ECHO
+
+
+def test_a_value_that_the_kernel_refuses_names_its_file_and_leaves_nothing(bundle: Bundle) -> None:
+    spec = bundle.spec("true")
+    spec["linux"]["resources"]["cpu"] = {"cpus": "4000"}
+    with pytest.raises(runtime.SetupFailed, match=r"set up cgroup .*cpuset\.cpus"):
+        bundle.run(spec=spec)
+    assert list(Path("/sys/fs/cgroup").glob(f"*{spec['linux']['cgroupsPath']}")) == []
+
+
+def test_a_map_that_the_kernel_refuses_is_reported(bundle: Bundle) -> None:
+    spec = bundle.spec("true")
+    spec["linux"]["namespaces"].append({"type": "user"})
+    spec["linux"]["uidMappings"] = [{"containerID": 0, "hostID": 0, "size": 0}]
+    with pytest.raises(runtime.SetupFailed, match=r"map users: .*uid_map"):
+        bundle.run(spec=spec)

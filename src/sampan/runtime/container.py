@@ -31,7 +31,7 @@ from sampan.runtime.sync import Channel
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from sampan.linux.cgroup import Hierarchy
@@ -162,9 +162,10 @@ def plan_cgroup(spec: dict[str, Any], container_id: str, hierarchies: tuple[Hier
 
 
 def _prepare_cgroup(init: Init) -> None:
-    init.cgroup.create()
     resources = (init._spec.get("linux") or {}).get("resources") or {}
-    init.warnings += apply_limits(init.cgroup, resources)
+    with stage(f"set up cgroup {init.cgroup.path}"):
+        init.cgroup.create()
+        init.warnings += apply_limits(init.cgroup, resources)
 
 
 def _launch(
@@ -186,14 +187,16 @@ def _launch(
     try:
         opened.append(_open_rootfs(rootfs))
         for step in steps:
-            _prepare(step)
+            with stage(step.describe()):
+                step.prepare()
         order = InitOrder(
             spec, state=init.state("creating"), program=program, steps=steps, rootfs=rootfs,
             rootfs_tree=opened[-1], cgroup_tasks=tasks, stdio=stdio, listener=listener, keep_fds=keep_fds,
         )  # fmt: skip
-        init.pid, init.pidfd = spawn(
-            spec, lambda: run_init(order, Channel(theirs)), unified_fd, sibling=sibling
-        )
+        with stage("make namespaces"):
+            init.pid, init.pidfd = spawn(
+                spec, lambda: run_init(order, Channel(theirs)), unified_fd, sibling=sibling
+            )
         theirs.close()
         init._channel = Channel(ours)
         _converse(init, init._channel)
@@ -210,27 +213,27 @@ def _launch(
 
 def _open_rootfs(rootfs: str) -> int:
     """Take a private copy of the root's mount, which the child attaches in its own namespace."""
-    try:
+    with stage("open rootfs"):
         tree = mount.open_tree(rootfs, recursive=True)
         mount.set_attributes(dir_fd=tree, propagation=mount.MS_PRIVATE, recursive=True)
-    except OSError as error:
-        raise SetupFailed(f"open rootfs: {error}", stage="open rootfs", errno=error.errno or 0) from error
-    return tree
+        return tree
 
 
-def _prepare(step: Step) -> None:
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Have an error of the system say during what it came."""
     try:
-        step.prepare()
+        yield
     except OSError as error:
-        stage = step.describe()
-        raise SetupFailed(f"{stage}: {error}", stage=stage, errno=error.errno or 0) from error
+        raise SetupFailed(f"{name}: {error}", stage=name, errno=error.errno or 0) from error
 
 
 def _converse(init: Init, channel: Channel) -> None:
     """Answer the child until it is ready, then set what only the parent may."""
     spec = init._spec
     if gets_new_user_namespace(spec):
-        write_id_maps(init.pid, spec["linux"])
+        with stage("map users"):
+            write_id_maps(init.pid, spec["linux"])
         channel.send("mapped")
     if hooks_of(spec, "prestart") or hooks_of(spec, "createRuntime"):
         channel.expect("hooks")
