@@ -17,13 +17,16 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sampan.errors import Conflict, NotFound
 from sampan.metadata.build_cache import BuildCacheTable, CacheRecord
 from sampan.metadata.database import Database
 from sampan.snapshot.store import SnapshotStore
+
+_T = TypeVar("_T")
 
 PREFIX = "build-"
 _EARLIER = "earlier:"
@@ -51,7 +54,7 @@ class BuildCache:
         self._boot_id = boot_id
         self._locks: dict[str, _CountedLock] = {}
         self._renamed: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._held: Counter[str] = Counter()
 
     def hold(self, key: str) -> None:
@@ -108,20 +111,20 @@ class BuildCache:
     def rename(self, result: Result, name: str) -> Result:
         """Let the result's snapshot be called `name`, or use the snapshot that already is.
 
-        Builds that run at the same time may still use the old name: see `current_name`.
+        Builds that run at the same time may still use the old name: see `with_snapshot`.
         """
-        old = self.current_name(result.snapshot)
-        if old is None or old == name:
-            return replace(result, snapshot=old)
-        try:
-            self.snapshots.rename(old, name)
-        except Conflict:
-            return replace(result, snapshot=name)
         with self._lock:
+            old = self.current_name(result.snapshot)
+            if old is None or old == name:
+                return replace(result, snapshot=old)
+            try:
+                self.snapshots.rename(old, name)
+            except Conflict:
+                return replace(result, snapshot=name)
             self._renamed[old] = name
-        renamed = replace(result, snapshot=name)
-        self._update(renamed)
-        return renamed
+            renamed = replace(result, snapshot=name)
+            self._update(renamed)
+            return renamed
 
     def current_name(self, snapshot: str | None) -> str | None:
         """What a snapshot is called now."""
@@ -129,6 +132,11 @@ class BuildCache:
             while snapshot in self._renamed:
                 snapshot = self._renamed[snapshot]
         return snapshot
+
+    def with_snapshot(self, result: Result, use: Callable[[str | None], _T]) -> _T:
+        """Call with the name of the result's snapshot, which another build may change at any moment."""
+        with self._lock:
+            return use(self.current_name(result.snapshot))
 
     def sync(self, keys: Iterable[str]) -> None:
         """Wait until the results' trees are on the disk, and let their records say so."""

@@ -108,13 +108,12 @@ def _open_upper(services: StepServices, active: str, below: int) -> Iterator[Upp
 
 
 def _open_earlier(services: StepServices, earlier: Result | None, stack: ExitStack) -> Earlier | None:
-    name = services.cache.current_name(earlier.snapshot) if earlier is not None else None
-    if earlier is None or name is None or not services.snapshots.driver.is_layered:
+    if earlier is None or not services.snapshots.driver.is_layered:
         return None
     digests = services.workplace.load_manifest(earlier.identity)
     if not digests:
         return None
-    fd = os.open(services.snapshots.fs_path(name), _DIRECTORY)
+    fd = os.open(services.folder(earlier), _DIRECTORY)
     stack.callback(os.close, fd)
     return Earlier(fd, digests)
 

@@ -91,13 +91,10 @@ async def _digest_layer(services: StepServices, layer: Result) -> Result:
 
 
 def _write(services: StepServices, layer: Result) -> WrittenLayer:
-    name = services.cache.current_name(layer.snapshot)
-    assert name is not None
-    tree = services.snapshots.fs_path(name)
+    tree = services.folder(layer)
     if services.snapshots.driver.is_layered:
         return write_layer(tree, None)
-    parent = services.snapshots.stat(name).parent
-    return write_tree_diff(services.snapshots.fs_path(parent) if parent else None, tree, None)
+    return write_tree_diff(services.parent_folder(layer), tree, None)
 
 
 def _name_layers(solved: SolvedStage, services: StepServices, layers: list[Result]) -> None:

@@ -142,16 +142,31 @@ class StepServices:
     proxy_env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, bytes] = field(default_factory=dict)
 
+    def folder(self, result: Result) -> str:
+        """The directory of a result's own tree, which stays whatever it is called."""
+        return self.cache.with_snapshot(result, lambda name: self.snapshots.fs_path(name or ""))
+
+    def parent_folder(self, result: Result) -> str | None:
+        """The directory of the tree that the result was made on."""
+
+        def find(name: str | None) -> str | None:
+            parent = self.snapshots.stat(name or "").parent
+            return self.snapshots.fs_path(parent) if parent else None
+
+        return self.cache.with_snapshot(result, find)
+
     def lowers(self, result: Result) -> tuple[str, ...]:
         """The directories of a result's tree, uppermost first."""
-        return self.snapshots.lowers(self.cache.current_name(result.snapshot))
+        return self.cache.with_snapshot(result, self.snapshots.lowers)
 
     @contextmanager
     def active(self, parent: Result | None) -> Iterator[str]:
         """A new active snapshot on a result; gone after the block unless it has been committed."""
         key = f"build-active-{secrets.token_hex(8)}"
-        name = self.cache.current_name(parent.snapshot) if parent is not None else None
-        self.snapshots.prepare(key, name)
+        if parent is None:
+            self.snapshots.prepare(key, None)
+        else:
+            self.cache.with_snapshot(parent, lambda name: self.snapshots.prepare(key, name))
         try:
             yield key
         finally:
