@@ -51,6 +51,7 @@ class Client:
         self.sock.setblocking(False)
         self.fd = self._theirs.fileno()
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
+        self._rest = b""
         self.detach_keys = ""
         self.initial = b""
 
@@ -69,6 +70,9 @@ class Client:
 
     async def read(self) -> bytes:
         """What comes next, b"" at the end."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
         return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 1 << 20), DEADLINE_S)
 
     async def read_until(self, mark: bytes) -> bytes:
@@ -78,7 +82,9 @@ class Client:
             piece = await self.read()
             assert piece, f"ended before {mark!r}: {data!r}"
             data += piece
-        return data
+        end = data.index(mark) + len(mark)
+        self._rest = data[end:]
+        return data[:end]
 
     async def read_all(self) -> bytes:
         """Everything to the end."""
