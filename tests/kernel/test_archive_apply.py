@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suites.private_mounts import run_with_private_mounts
 
 from sampan.archive.apply import Applied, apply_layer, extract_archive
 from sampan.archive.entry import ArchiveRefused, Entry, InvalidArchive, Kind
@@ -19,6 +18,7 @@ from sampan.archive.merged import MergedTree, open_merged
 from sampan.archive.pack import pack_tree
 from sampan.archive.writer import TarWriter
 from sampan.oci.digest import Digest
+from suites.private_mounts import run_with_private_mounts
 
 
 def archive(*members: Entry | tuple[str, bytes]) -> io.BytesIO:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suites.private_mounts import run_with_private_mounts
 
 from sampan.archive.apply import apply_layer
 from sampan.archive.diff import write_layer, write_tree_diff
@@ -18,6 +17,7 @@ from sampan.archive.merged import MergedTree
 from sampan.metadata.database import Database
 from sampan.snapshot.driver import CopyDriver
 from sampan.snapshot.store import SnapshotStore
+from suites.private_mounts import run_with_private_mounts
 
 WRITE_ON_OVERLAY = """
 target, options = sys.argv[1:]

@@ -110,7 +110,7 @@ class SnapshotContract:
             lambda: store.usage("unknown"),
             lambda: store.remove("unknown"),
         ):
-            with pytest.raises(SnapshotNotFound, match="^snapshot unknown does not exist$"):
+            with pytest.raises(SnapshotNotFound, match=r"^snapshot unknown does not exist$"):
                 attempt()
         assert os.listdir(store.root) == []
 

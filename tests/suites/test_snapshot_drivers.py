@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from suites.snapshot_contract import SnapshotContract
 
 from sampan.metadata.database import Database
 from sampan.snapshot.driver import CopyDriver, OverlayDriver
 from sampan.snapshot.store import SnapshotStore
+from suites.snapshot_contract import SnapshotContract
 
 
 @pytest.fixture

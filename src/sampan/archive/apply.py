@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sampan.archive import whiteout
-from sampan.archive.compression import open_decompressed
+from sampan.archive.compression import buffered, open_decompressed
 from sampan.archive.digesting import DigestReader
 from sampan.archive.entry import Entry, InvalidArchive
 from sampan.archive.extract import Extraction, Limits, bounded_time, failure
@@ -50,7 +50,7 @@ def apply_layer(
     bytes so far.
     """
     digesting = DigestReader(open_decompressed(stream))
-    reader = TarReader(digesting)
+    reader = TarReader(buffered(digesting))
     with Extraction(target, lowers=lowers, is_layered=is_layered, limits=limits) as extraction:
         whiteouts = _Overlay(extraction) if is_layered else _Removal(extraction)
         for entry in reader:
@@ -78,7 +78,7 @@ def extract_archive(
     the other way round. With `lowers`, `root` is an overlayfs upper directory that is not mounted.
     """
     digesting = DigestReader(open_decompressed(stream))
-    reader = TarReader(digesting)
+    reader = TarReader(buffered(digesting))
     with Extraction(
         root, base=path, lowers=lowers, owner=owner, keep_kinds=keep_kinds, limits=limits
     ) as extraction:

@@ -41,6 +41,11 @@ def open_decompressed(stream: Readable) -> Readable:
     return io.BufferedReader(_Decompressed(_OPENERS[name](source), name), _BUFFER_BYTES)
 
 
+def buffered(stream: Readable) -> Readable:
+    """A reader that asks `stream` for large pieces, however small those are that it is asked for."""
+    return io.BufferedReader(_Source(stream), _BUFFER_BYTES)
+
+
 def _open_zstd(source: io.BufferedReader[Any]) -> Readable:
     return _ZstdFrames(source)
 

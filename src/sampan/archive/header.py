@@ -56,6 +56,7 @@ def decode_header(block: bytes) -> Header:
     fields = _FIELDS.unpack(block)
     name = _text(fields[0])
     shown = name.decode("utf-8", "backslashreplace")
+    is_device = fields[7] in (CHARACTER, BLOCK)
     return Header(
         name=_with_prefix(name, fields[14], block),
         type=fields[7],
@@ -65,8 +66,8 @@ def decode_header(block: bytes) -> Header:
         size=_number(fields[4], shown),
         mtime=_number(fields[5], shown),
         link=_text(fields[8]),
-        major=_number(fields[12], shown),
-        minor=_number(fields[13], shown),
+        major=_number(fields[12], shown) if is_device else 0,
+        minor=_number(fields[13], shown) if is_device else 0,
     )
 
 

@@ -14,7 +14,7 @@ from sampan.archive.entry import ArchiveRefused, InvalidArchive
 from sampan.archive.extract import clean_name
 from sampan.archive.header import Header, encode_header
 from sampan.archive.pax import encode_records
-from sampan.archive.reader import TarReader
+from sampan.archive.reader import Readable, TarReader
 
 
 def entries(archive: bytes) -> list[str]:
@@ -131,14 +131,18 @@ COMPRESSED = {
 }
 
 
+def drain(stream: Readable) -> bytes:
+    data = b""
+    while chunk := stream.read(4096):
+        data += chunk
+    return data
+
+
 @pytest.mark.parametrize("name", COMPRESSED)
 def test_compression_is_told_by_its_first_bytes(name: str) -> None:
     assert detect_compression(COMPRESSED[name]) == name
     stream = open_decompressed(io.BytesIO(COMPRESSED[name]))
-    data = b""
-    while chunk := stream.read(4096):
-        data += chunk
-    assert data == PLAIN
+    assert drain(stream) == PLAIN
 
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
@@ -151,8 +155,7 @@ def test_several_streams_in_a_row_are_one(name: str) -> None:
 def test_a_truncated_stream_is_an_error(name: str) -> None:
     stream = open_decompressed(io.BytesIO(COMPRESSED[name][:-20]))
     with pytest.raises(InvalidArchive, match=f"{name} stream is truncated or damaged"):
-        while stream.read(4096):
-            pass
+        drain(stream)
 
 
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz"])
@@ -161,8 +164,7 @@ def test_a_damaged_stream_is_an_error(name: str) -> None:
     damaged[len(damaged) // 2] ^= 0xFF
     stream = open_decompressed(io.BytesIO(bytes(damaged)))
     with pytest.raises(InvalidArchive, match=f"{name} stream is truncated or damaged"):
-        while stream.read(4096):
-            pass
+        drain(stream)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,10 @@ def test_sha512_has_its_own_place(store: ContentStore) -> None:
 
 def test_other_bytes_than_announced_are_never_named(store: ContentStore) -> None:
     expected = Digest.of(b"expected")
-    with pytest.raises(DigestMismatch) as caught, store.writer(expected) as writer:
+    with store.writer(expected) as writer:
         writer.write(b"actual")
-        writer.commit()
+        with pytest.raises(DigestMismatch) as caught:
+            writer.commit()
     assert (caught.value.expected, caught.value.actual) == (expected, Digest.of(b"actual"))
     with pytest.raises(DigestMismatch):
         store.write(b"actual", expected)
@@ -66,9 +67,10 @@ def test_too_many_bytes_are_refused_as_they_come(store: ContentStore) -> None:
         writer.write(b"abc")
         with pytest.raises(SizeMismatch):
             writer.write(b"d")
-    with pytest.raises(SizeMismatch) as caught, store.writer(size_bytes=3) as writer:
+    with store.writer(size_bytes=3) as writer:
         writer.write(b"ab")
-        writer.commit()
+        with pytest.raises(SizeMismatch) as caught:
+            writer.commit()
     assert (caught.value.expected, caught.value.actual) == (3, 2)
 
 

@@ -30,19 +30,23 @@ def insert(database: Database, value: int) -> None:
         connection.execute("INSERT INTO numbers VALUES (?)", (value,))
 
 
-def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.transaction():
-        insert(database, 1)
+def insert_and_fail(database: Database, value: int) -> None:
+    with database.transaction():
+        insert(database, value)
         raise ZeroDivisionError
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        insert_and_fail(database, 1)
     assert values(database) == []
 
 
 def test_a_part_can_fail_by_itself(database: Database) -> None:
     with database.transaction():
         insert(database, 1)
-        with pytest.raises(ZeroDivisionError), database.transaction():
-            insert(database, 2)
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            insert_and_fail(database, 2)
         insert(database, 3)
     assert values(database) == [1, 3]
 
@@ -121,8 +125,7 @@ def test_a_full_disk_is_named_and_loses_nothing(database: Database) -> None:
     assert pages is not None
     database.rows(f"PRAGMA max_page_count = {pages[0]}")  # what SQLite then reports is what a full disk gives
     with pytest.raises(DiskFull, match="no space left on device"), database.transaction() as connection:
-        connection.execute("CREATE TABLE large (data BLOB)")
-        connection.execute("INSERT INTO large VALUES (zeroblob(1000000))")
+        connection.execute("CREATE TABLE large AS SELECT zeroblob(1000000) AS data")
     assert values(database) == [1]
     insert(database, 2)
     assert values(database) == [1, 2]

@@ -40,12 +40,12 @@ def test_a_container_is_found_by_id_name_and_prefix(
 
 @pytest.mark.parametrize("term", ["", "we", "1c", "%", "_", "1A", "zz"])
 def test_an_unknown_container_has_dockers_words(containers: ContainerTable, term: str) -> None:
-    with pytest.raises(NotFound, match=f"^No such container: {term}$"):
+    with pytest.raises(NotFound, match=rf"^No such container: {term}$"):
         containers.find(term)
 
 
 def test_an_ambiguous_prefix_is_refused(containers: ContainerTable) -> None:
-    with pytest.raises(InvalidArgument, match="^multiple IDs found with provided prefix: 1$"):
+    with pytest.raises(InvalidArgument, match=r"^multiple IDs found with provided prefix: 1$"):
         containers.find("1")
 
 
@@ -92,7 +92,7 @@ def test_missing_networks_and_volumes_have_dockers_words(
 def test_networks_and_volumes_have_one_name_each(database: Database) -> None:
     networks, volumes = NetworkTable(database), VolumeTable(database)
     networks.put(NetworkRecord(ONE, "lan", 1, {}))
-    with pytest.raises(Conflict, match="^network with name lan already exists$"):
+    with pytest.raises(Conflict, match=r"^network with name lan already exists$"):
         networks.put(NetworkRecord(TWO, "lan", 1, {}))
     volumes.put(VolumeRecord("data", "data", 1, {}))
     volumes.put(VolumeRecord("data", "data", 1, {"Labels": {}}))
@@ -144,7 +144,7 @@ def test_names_move_between_images_and_go_with_them(database: Database) -> None:
     assert len(images.references()) == 2
     images.remove(second)
     assert images.references() == images.repo_digests() == {}
-    with pytest.raises(NotFound, match="^No such image: sha256:0$"):
+    with pytest.raises(NotFound, match=r"^No such image: sha256:0$"):
         images.tag("docker.io/library/a:1", "sha256:0")
 
 
