@@ -45,16 +45,22 @@ class Draft:
 
     @classmethod
     def from_image(cls, image: ImageConfig) -> Draft:
-        """FROM an image: its config, less the triggers, which are used up."""
-        return cls(replace(image.config, on_build=()), author=image.author)
+        """FROM an image: its config."""
+        return cls(image.config, author=image.author)
 
     def child(self) -> Draft:
         """FROM another stage: the config, and the build arguments that its lines declared."""
-        draft = Draft(replace(self.config, on_build=()), author=self.author)
+        draft = Draft(self.config, author=self.author)
         draft.env = {**self.env, **draft.env}
         draft.args = dict(self.args)
         draft.history = list(self.history)
         return draft
+
+    def take_triggers(self) -> tuple[str, ...]:
+        """The base's ONBUILD lines, which are used up by this stage."""
+        triggers = self.config.on_build
+        self.change(on_build=())
+        return triggers
 
     @property
     def shell(self) -> tuple[str, ...]:

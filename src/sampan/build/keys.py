@@ -46,6 +46,7 @@ def mount_part(mount: RunMount, content: str) -> str:
         mount.readonly,
         mount.id,
         mount.sharing,
+        mount.required,
         mount.env,
         mount.mode,
         mount.uid,

@@ -122,7 +122,6 @@ class Solver:
     async def _solve_stage(self, stage: Stage) -> SolvedStage:
         draft, result, base = await self._begin(stage)
         triggers = self._triggers(draft, stage)
-        draft.config = replace(draft.config, on_build=())
         compiled = compile_stage(
             self.plan, stage, draft, triggers, build_args=self._build_args, numbers=self._numbers(stage)
         )
@@ -149,7 +148,7 @@ class Solver:
 
     def _triggers(self, draft: Draft, stage: Stage) -> tuple[ins.Instruction, ...]:
         try:
-            return tuple(parse_trigger(text, escape=self.plan.escape) for text in draft.config.on_build)
+            return tuple(parse_trigger(text, escape=self.plan.escape) for text in draft.take_triggers())
         except Misuse as error:
             raise self.plan.error(error.reason, stage.start.location) from None
 
