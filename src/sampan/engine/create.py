@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sampan.errors import InvalidArgument
+from sampan.errors import InvalidArgument, Unsupported
 from sampan.schema.container import ContainerConfig, ContainerCreate, HealthConfig, HostConfig, LogConfig
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -117,11 +117,45 @@ def check_host_config(host: HostConfig) -> None:
             'could not select device driver "" with capabilities: [[gpu]]',
             hint="GPUs and CDI devices are not supported",
         )
+    _refuse_unsupported(host)
     if host.shm_size < 0:
         raise InvalidArgument("SHM size can not be less than 0")
     for name, mode in (("IpcMode", host.ipc_mode), ("PidMode", host.pid_mode), ("UTSMode", host.uts_mode)):
         if mode not in ("", "private", "host", "shareable") and not mode.startswith("container:"):
             raise InvalidArgument(f"invalid {name}: {mode}")
+
+
+def _refuse_unsupported(host: HostConfig) -> None:
+    """Options that would change what a container may do are refused, never ignored."""
+    unsupported = {
+        "--blkio-weight-device": host.blkio_weight_device,
+        "--device-read-bps": host.blkio_device_read_bps,
+        "--device-write-bps": host.blkio_device_write_bps,
+        "--device-read-iops": host.blkio_device_read_iops,
+        "--device-write-iops": host.blkio_device_write_iops,
+        "--isolation": host.isolation not in ("", "default"),
+        "--link": host.links,
+        "--storage-opt": host.storage_opt,
+        "--userns": host.userns_mode not in ("", "host"),
+        "--volume-driver": host.volume_driver not in ("", "local"),
+    }
+    for flag, value in unsupported.items():
+        if value:
+            raise Unsupported(f"{flag} is not supported yet")
+
+
+def plan_warnings(config: ContainerConfig, host: HostConfig) -> list[str]:
+    """What is recorded but does nothing here, told to whoever creates the container."""
+    warnings = []
+    test = config.healthcheck.test if config.healthcheck else None
+    if test and test[0] != "NONE":
+        warnings.append("health checks are recorded but not run yet")
+    if host.oom_kill_disable and not host.memory:
+        warnings.append(
+            "OOM killer is disabled for the container, but no memory limit is set, this can result in the system "
+            "running out of resources."
+        )
+    return warnings
 
 
 def normalise_host_config(host: HostConfig) -> HostConfig:

@@ -18,6 +18,7 @@ from typing import Any
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
 from sampan.engine.containers import Containers
+from sampan.engine.create import plan_warnings
 from sampan.engine.events import EventBus
 from sampan.engine.execs import Execs
 from sampan.engine.executor import StepExecutor
@@ -109,7 +110,8 @@ class Engine:
         """A new container and warnings about what it asked for."""
         if not create.image:
             raise InvalidArgument("no image specified")
-        return self.containers.create(name, create), []
+        container = self.containers.create(name, create)
+        return container, plan_warnings(container.config, container.host_config)
 
     def require_attachable(self, container: Container) -> None:
         """Attaching needs a container that runs or may still be started."""
