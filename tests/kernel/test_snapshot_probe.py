@@ -4,10 +4,9 @@
 import os
 from pathlib import Path
 
-from suites.private_mounts import run_with_private_mounts
-
 from sampan.snapshot.driver import OverlayDriver
 from sampan.snapshot.probe import choose_driver
+from suites.private_mounts import run_with_private_mounts
 
 
 def test_overlay_is_chosen_where_it_works_and_leaves_no_trace(tmp_path: Path) -> None:
