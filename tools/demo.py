@@ -64,6 +64,8 @@ def run_demo(environ: Mapping[str, str]) -> None:
     started = time.monotonic()
     port = choose_port(environ)
     notes = Notes.read()
+    if "containers" not in notes.items:
+        require_free(port)
     if not succeeds("engine", "status"):
         notes.add("engine", "started")
         sampan("engine", "start")
@@ -100,6 +102,8 @@ def clean_demo(_environ: Mapping[str, str]) -> None:
         remove("container", "rm", "-f", name)
     for name in notes.items.get("images", []):
         remove("image", "rmi", name)
+    if nothing_is_left():
+        sampan("builder", "prune", "--all", "--force")
     if notes.items.get("engine"):
         sampan("engine", "stop")
     notes.forget()
@@ -109,6 +113,11 @@ def remove(kind: str, *command: str) -> None:
     """Remove one thing, unless somebody else has done so."""
     if succeeds(kind, "inspect", command[-1]):
         sampan(*command)
+
+
+def nothing_is_left() -> bool:
+    """Whether the engine has no images: then the build cache, too, is the demo's alone."""
+    return subprocess.run([SAMPAN, "images", "--quiet"], capture_output=True).stdout == b""
 
 
 def ensure_base(notes: Notes) -> list[str]:

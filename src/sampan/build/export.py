@@ -37,8 +37,9 @@ async def export_image(
     """Record the image under its tags."""
     layers = await _digest_layers(solved, services)
     config = build_config(solved, layers, platform=platform, labels=labels)
+    # A layer's size is that of its files, which the snapshot knows; a result's is that of its tar.
     infos = [LayerInfo(parse_digest(diff_id)) for diff_id in solved.base.diff_ids]
-    infos += [LayerInfo(parse_digest(layer.diff_id), layer.size_bytes) for layer in layers]
+    infos += [LayerInfo(parse_digest(layer.diff_id)) for layer in layers]
     await services.blocking.run(_name_layers, solved, services, layers)
     return await services.blocking.run(images.create, config, infos, references=tags)
 

@@ -7,9 +7,12 @@ where the archive goes.
 
 from __future__ import annotations
 
+import os
+
 from sampan.cli.command import Command, at_most
 from sampan.cli.flags import several, switch, text
 from sampan.cli.messages import raise_error
+from sampan.cli.output import STDERR, write_all
 from sampan.cli.table import format_table
 
 TYPE_CHECKING = False
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from sampan.cli.output import Output
 
 _READ_BYTES = 1 << 20
+_CLEAR = "\r\x1b[K"
+_EVERY = 50
 
 
 def run(context: Context, options: Options, arguments: list[str]) -> int:
@@ -39,14 +44,19 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         with_host_ca=options.switch("host-ca"),
         use_cache=not options.switch("no-cache"),
     )
-    report = Report(context.out, quiet=options.switch("quiet"))
-    with open_archive(request, context.environ, report.show) as (outcome, stream):
-        if outcome.cached_age_s is not None:
-            report.say(f"{outcome.recipe.name}: from the cache")
-        if options.text("output"):
-            write_archive_file(stream, options.text("output"))
-        else:
-            _load(context, stream)
+    report = Report(context.out, quiet=options.switch("quiet"), terminal=os.isatty(STDERR))
+    try:
+        with open_archive(request, context.environ, report.show) as (outcome, stream):
+            if outcome.cached_age_s is not None:
+                age = format_age(outcome.cached_age_s)
+                report.say(f"{outcome.recipe.name}: from the cache, {age} (--no-cache builds it anew)")
+            report.say("writing the archive" if options.text("output") else "loading the image")
+            if options.text("output"):
+                write_archive_file(stream, options.text("output"))
+            else:
+                _load(context, stream)
+    finally:
+        report.close()
     for reference in outcome.references:
         context.out.line(reference)
     return 0
@@ -66,32 +76,67 @@ def list_recipes(out: Output) -> int:
     """Names, aliases and what each is."""
     from sampan.bootstrap.catalogue import iter_catalogue
 
-    rows = [("NAME", "ALIASES")]
-    rows += [(recipe.name, ", ".join(recipe.aliases)) for recipe in iter_catalogue()]
+    rows = [("NAME", "ALIASES", "SUMMARY")]
+    rows += [(recipe.name, ", ".join(recipe.aliases), recipe.summary) for recipe in iter_catalogue()]
     for line in format_table(rows):
         out.line(line.rstrip())
     return 0
 
 
 class Report:
-    """Tells the phases of a bootstrap on stderr: on a terminal in one line, else a line a phase."""
+    """Tells how a bootstrap goes, on stderr: on a terminal in one line that changes, else in a line a phase."""
 
-    def __init__(self, out: Output, *, quiet: bool) -> None:
+    def __init__(self, out: Output, *, quiet: bool, terminal: bool) -> None:
         self._out = out
         self._quiet = quiet
+        self._terminal = terminal
         self._phase = ""
+        self._drawn = False
 
     def show(self, event: Event) -> None:
-        """One step; only a new phase is worth a line."""
-        if event.phase != self._phase:
-            self._phase = event.phase
-            count = f" ({event.total})" if event.total else ""
-            self.say(event.phase + count)
+        """One step: where it is, and how many packages of how many."""
+        if self._quiet:
+            return
+        if self._terminal:
+            self._draw(event)
+        elif event.phase != self._phase or (event.done and event.done % _EVERY == 0):
+            self._out.note(format_event(event))
+        self._phase = event.phase
 
     def say(self, words: str) -> None:
-        """A line for the person who watches."""
+        """A line for the person who watches; what is drawn on a terminal gives way to it."""
+        self.close()
         if not self._quiet:
             self._out.note(words)
+
+    def close(self) -> None:
+        """Leave the terminal with an empty line to write in."""
+        if self._drawn:
+            self._write(_CLEAR)
+            self._drawn = False
+
+    def _draw(self, event: Event) -> None:
+        self._write(_CLEAR + format_event(event)[: self._out.width - 1])
+        self._drawn = True
+
+    def _write(self, words: str) -> None:
+        self._out.flush()
+        write_all(STDERR, words.encode())
+
+
+def format_event(event: Event) -> str:
+    """``installing packages 12/120 libc6``, with as much of that as is known."""
+    count = f"{event.done}/{event.total}" if event.total else ""
+    return " ".join(word for word in (event.phase, count, event.item) if word)
+
+
+def format_age(seconds: float) -> str:
+    """How old an archive is, in the largest unit that fits."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' * (count != 1)} old"
+    return "just made"
 
 
 COMMAND = Command(
