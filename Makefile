@@ -54,4 +54,4 @@ run: setup ## the engine in the foreground
 	$(AS_ROOT) $(BIN)/sampan engine run
 
 docs: setup ## write the generated pages again
-	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/ledger.py

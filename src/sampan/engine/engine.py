@@ -45,6 +45,7 @@ from sampan.metadata.volumes import VolumeTable
 from sampan.paths import Roots
 from sampan.schema.container import ContainerCreate
 from sampan.shim.control import LauncherControl
+from sampan.snapshot.probe import choose_driver
 from sampan.snapshot.store import SnapshotStore
 
 
@@ -57,7 +58,7 @@ class Engine:
         self.roots = roots
         self.database = Database(roots.state_db)
         self.content = ContentStore(roots.content)
-        self.snapshots = SnapshotStore(roots.snapshots, self.database)
+        self.snapshots = SnapshotStore(roots.snapshots, self.database, choose_driver(roots.snapshots))
         self.images = ImageStore(self.database, self.content, self.snapshots)
         self.background = Background()
         self.events = EventBus()
@@ -89,7 +90,7 @@ class Engine:
             executor=StepExecutor(self.launching, self.networks, roots),
             root=f"{roots.data}/build",
         )
-        self.facts = _read_facts(roots)
+        self.facts = _read_facts(roots, "overlay2" if self.snapshots.driver.is_layered else "vfs")
 
     async def start(self) -> None:
         """Find what still runs, record what has ended, sweep what nobody names."""
@@ -196,7 +197,7 @@ def _write_all(fd: int, data: bytes) -> None:
             select.select((), (fd,), ())
 
 
-def _read_facts(roots: Roots) -> Facts:
+def _read_facts(roots: Roots, storage_driver: str) -> Facts:
     digest = hashlib.sha256(roots.data.encode() + open("/etc/machine-id", "rb").read()).hexdigest()  # noqa: SIM115
     unified = filesystem_of("/sys/fs/cgroup") == "cgroup2fs" or os.path.exists(
         "/sys/fs/cgroup/cgroup.controllers"
@@ -205,6 +206,6 @@ def _read_facts(roots: Roots) -> Facts:
         engine_id=f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}",
         data_root=roots.data,
         started_ns=time.time_ns(),
-        storage_driver="overlay2",
+        storage_driver=storage_driver,
         cgroup_version="2" if unified else "1",
     )

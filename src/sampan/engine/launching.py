@@ -79,7 +79,7 @@ class Launching:
         joined = self._networks.join(container, self._joined_pid(container))
         try:
             shim = await self._launcher.launch(
-                self._plan_order(container, joined.order, self._snapshots.mount(snapshot or container.id)),
+                self._plan_order(container, joined.order, self._mount(container, snapshot)),
                 attachments=attachments,
                 hold=joined.reserved.fds,
                 on_exit=lambda shim, status: on_exit(container, shim, status),
@@ -90,6 +90,12 @@ class Launching:
         finally:
             joined.reserved.close()
         return shim
+
+    def _mount(self, container: Container, snapshot: str | None) -> Mount:
+        """A build step's snapshot is worth nothing until it is committed: overlayfs need not sync it."""
+        if snapshot is None:
+            return self._snapshots.mount(container.id)
+        return self._snapshots.mount(snapshot, volatile=True)
 
     def release(self, container: Container) -> None:
         """Give back what only a running container holds."""

@@ -75,7 +75,7 @@ def plan_spec(request: SpecRequest, host: Host) -> dict[str, Any]:
             "cgroupsPath": request.cgroup_path,
             "resources": plan_resources(request.host_config, _device_rules(request)),
             "devices": [*request.devices, *(host.devices if privileged else ())],
-            "sysctl": dict(request.host_config.sysctls or {}),
+            "sysctl": _own_sysctls(request.host_config),
             "maskedPaths": _paths(request.host_config.masked_paths, MASKED_PATHS, privileged),
             "readonlyPaths": _paths(request.host_config.readonly_paths, READONLY_PATHS, privileged),
         },
@@ -87,6 +87,11 @@ def plan_spec(request: SpecRequest, host: Host) -> dict[str, Any]:
     if request.seccomp is not None:
         spec["linux"]["seccomp"] = request.seccomp
     return spec
+
+
+def _own_sysctls(host: HostConfig) -> dict[str, str]:
+    """Those of the network belong to its namespace, which the shim makes and writes."""
+    return {name: value for name, value in (host.sysctls or {}).items() if not name.startswith("net.")}
 
 
 def _plan_process(request: SpecRequest, host: Host) -> dict[str, Any]:
