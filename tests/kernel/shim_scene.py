@@ -230,7 +230,7 @@ class Scene:
         for pidfd in self.pidfds:
             assert select.select([pidfd], [], [], DEADLINE_S)[0], "a process does not end"
             os.close(pidfd)
-        Cgroup.select(self.cgroup, discover_hierarchies()).remove()
+        Cgroup(self.cgroup, discover_hierarchies()).remove()  # runc makes it in every hierarchy
         shutil.rmtree(self.base / "run", ignore_errors=True)
 
 
