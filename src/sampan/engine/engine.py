@@ -56,6 +56,7 @@ class Engine:
         self, roots: Roots, launcher: LauncherControl, host: Host, *, host_ca: bool = False, runtime: str = ""
     ) -> None:
         self.roots = roots
+        os.makedirs(roots.snapshots, mode=0o711, exist_ok=True)
         self.database = Database(roots.state_db)
         self.content = ContentStore(roots.content)
         self.snapshots = SnapshotStore(roots.snapshots, self.database, choose_driver(roots.snapshots))
