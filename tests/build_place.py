@@ -36,6 +36,7 @@ class Scripted:
         self.steps: list[ExecStep] = []
         self.started = asyncio.Event()
         self.inspect: Callable[[ExecStep], None] = lambda _: None
+        self.after: Callable[[str], None] = lambda _: None
 
     async def run(self, step: ExecStep, *, output: Output) -> int:
         self.steps.append(step)
@@ -53,6 +54,7 @@ class Scripted:
                     await asyncio.Event().wait()
                 case ["exit", code]:
                     return int(code)
+        self.after(root)
         return 0
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.engine_process import EngineProcess, running_engine
+from integration.engine_process import CommandLine, EngineProcess, running_engine
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,12 @@ def engine(shared_engine: EngineProcess) -> Iterator[EngineProcess]:
     """The session's engine; whatever containers a test leaves are removed."""
     yield shared_engine
     shared_engine.remove_everything()
+
+
+@pytest.fixture(params=["sampan", "docker"])
+def cli(engine: EngineProcess, request: pytest.FixtureRequest) -> CommandLine:
+    """Each of the two command lines in turn, on the session's engine."""
+    return CommandLine(engine, request.param)
 
 
 @pytest.fixture

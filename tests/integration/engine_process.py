@@ -18,6 +18,7 @@ from pathlib import Path
 SAMPAN = [sys.executable, "-m", "sampan.cli.main"]
 BUSYBOX = "/bin/busybox"
 START_LIMIT_S = 30.0
+COMMAND_LIMIT_S = 60.0
 
 
 class EngineProcess:
@@ -79,7 +80,7 @@ class EngineProcess:
         self, argv: list[str], *, check: bool, **options: object
     ) -> subprocess.CompletedProcess[str]:
         settings: dict[str, object] = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
-        settings |= {"capture_output": True, "text": True, "timeout": 120, "env": self.environment} | options
+        settings |= {"capture_output": True, "text": True, "timeout": COMMAND_LIMIT_S, "env": self.environment} | options
         done = subprocess.run(argv, **settings)  # type: ignore[call-overload]
         if check and done.returncode != 0:
             raise AssertionError(f"{argv} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -103,6 +104,34 @@ class EngineProcess:
         self.remove_everything()
         self.stop()
         shutil.rmtree(self.data.parent, ignore_errors=True)
+
+
+class CommandLine:
+    """One of the two command lines: `sampan` or `docker`."""
+
+    def __init__(self, engine: EngineProcess, name: str) -> None:
+        self.engine = engine
+        self.name = name
+        self.argv = SAMPAN if name == "sampan" else ["docker"]
+
+    def __call__(self, *args: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return self.engine._command([*self.argv, *args], check=check, **options)
+
+    def out(self, *args: str) -> str:
+        """What it prints, without the newline."""
+        return self(*args).stdout.strip()
+
+    def fails(self, code: int, *args: str, **options: object) -> str:
+        """It exits with this code; what it says on stderr."""
+        done = self(*args, check=False, **options)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done.stderr
+
+    def popen(self, *args: str, **options: object) -> subprocess.Popen[bytes]:
+        """Start it, with pipes, and do not wait."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
+        return subprocess.Popen([*self.argv, *args], env=self.engine.environment, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
 def busybox_tar() -> bytes:

@@ -357,3 +357,36 @@ def test_a_named_context_replaces_a_base(place: BuildPlace) -> None:
         "FROM python:3.10\nCOPY <<g /g\ny\ng\n", named_contexts={"python:3.10": "docker-image://mine:1"}
     )
     assert len(image.config.diff_ids) == 2
+
+
+def test_a_later_source_replaces_an_earlier_one(place: BuildPlace) -> None:
+    place.write("a/f", "a")
+    place.write("b/f", "b")
+    place.make_tar("c.tar", {"f": "c", "g": "c"})
+    assert (tree(place, "COPY a b /d/") / "d/f").read_text() == "b"
+    assert (tree(place, "ADD c.tar b /d/") / "d/f").read_text() == "b"
+    assert (tree(place, "COPY b <<f /d/\nx\nf\n") / "d/f").read_text() == "x\n"
+
+
+def test_hard_links_survive_across_the_sources_of_one_copy(place: BuildPlace) -> None:
+    place.write("a/one", "x")
+    place.write("b/keep", "")
+    os.link(place.project / "a/one", place.project / "b/two")
+    root = tree(place, "COPY a b /d/")
+    assert (root / "d/one").stat().st_ino == (root / "d/two").stat().st_ino
+
+
+def test_owners_and_attributes_of_a_stage_are_kept_and_count(place: BuildPlace) -> None:
+    text = "FROM scratch AS a\nRUN write /d/f x;say {}\nFROM scratch\nCOPY --from=a /d /e\n"
+
+    def dress(path: str, value: bytes) -> None:
+        os.chown(path, 7, 8)
+        os.setxattr(path, "user.note", value)
+
+    place.executor.after = lambda root: dress(root + "/d/f", b"1")
+    image = place.build(text.format("1"))
+    copied = place.layer(image) / "e/f"
+    assert (owner_of(copied), os.getxattr(copied, "user.note")) == ((7, 8), b"1")
+    place.executor.after = lambda root: dress(root + "/d/f", b"2")
+    place.build(text.format("2"))
+    assert not place.cached()["COPY --from=a /d /e"]

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from sampan.build.cache import Result
-from sampan.build.files.copy import Earlier, Transfer, copy_selection, make_document
+from sampan.build.files.copy import Earlier, Transfer, Written, copy_selection, make_document
 from sampan.build.files.scan import Filters
 from sampan.build.files.select import Selection, hash_files, select
 from sampan.build.files.upper import Upper
@@ -58,8 +58,8 @@ def write_copy(
     parent: Result,
     picked: Sequence[Picked],
     earlier: Result | None,
-) -> dict[str, bytes]:
-    """Write a COPY or ADD into an active snapshot; the digests of the files, by name in it."""
+) -> dict[str, Written]:
+    """Write a COPY or ADD into an active snapshot; the files that were written, by name."""
     lowers = services.lowers(parent)
     with ExitStack() as stack:
         below = stack.enter_context(open_view(lowers, services.workplace.empty))
@@ -110,12 +110,12 @@ def _open_upper(services: StepServices, active: str, below: int) -> Iterator[Upp
 def _open_earlier(services: StepServices, earlier: Result | None, stack: ExitStack) -> Earlier | None:
     if earlier is None or not services.snapshots.driver.is_layered:
         return None
-    digests = services.workplace.load_manifest(earlier.identity)
-    if not digests:
+    files = services.workplace.load_manifest(earlier.identity)
+    if not files:
         return None
     fd = os.open(services.folder(earlier), _DIRECTORY)
     stack.callback(os.close, fd)
-    return Earlier(fd, digests)
+    return Earlier(fd, files)
 
 
 def _unpack_archives(
@@ -147,4 +147,5 @@ def _unpack_archives(
             lowers=lowers if layered else (),
             owner=transfer.owner,
         )
+        upper.forget_made()
     return Selection(part.selection.root_fd, tuple(rest), part.selection.keep_owners, part.selection.digests)

@@ -16,6 +16,7 @@ from sampan.build import keys
 from sampan.build.cache import Result
 from sampan.build.copying import Picked, pick, write_copy, write_workdir
 from sampan.build.errors import BuildFailed, process_failed
+from sampan.build.files.copy import Written
 from sampan.build.mounting import PlannedMount, describe_mount
 from sampan.build.origins import ContextFolder, Origin, Root
 from sampan.build.patterns import PatternSet
@@ -80,7 +81,7 @@ class StepRunner:
         self, step: CopyStep, parent: Result, picked: list[Picked], key: str, signature: str, vertex: Vertex
     ) -> Result:
         services = self.services
-        written: dict[str, bytes] = {}
+        written: dict[str, Written] = {}
 
         async def work(active: str) -> None:
             earlier = services.cache.find_earlier(signature)

@@ -16,6 +16,7 @@ import msgspec
 
 from sampan.build.blocking import Blocking
 from sampan.build.cache import BuildCache, Result
+from sampan.build.files.copy import Written
 from sampan.build.files.digests import FileDigests
 from sampan.build.remote import Fetched
 from sampan.build.seams import Executor
@@ -71,8 +72,8 @@ class Workplace:
         finally:
             self._private.discard(mine)
 
-    def save_manifest(self, identity: str, written: Mapping[str, bytes]) -> None:
-        """Remember the digests of what a copy wrote; for a few files that is not worth it."""
+    def save_manifest(self, identity: str, written: Mapping[str, Written]) -> None:
+        """Remember what a copy wrote; for a few files that is not worth it."""
         if len(written) < _MIN_MANIFEST:
             return
         temporary = f"{self.manifests}/.{identity}"
@@ -80,11 +81,11 @@ class Workplace:
             file.write(msgspec.msgpack.encode(dict(written)))
         os.replace(temporary, f"{self.manifests}/{identity}")
 
-    def load_manifest(self, identity: str) -> dict[str, bytes]:
+    def load_manifest(self, identity: str) -> dict[str, Written]:
         """What `save_manifest` was told; nothing if it was not."""
         try:
             with open(f"{self.manifests}/{identity}", "rb") as file:
-                return msgspec.msgpack.decode(file.read(), type=dict[str, bytes])
+                return msgspec.msgpack.decode(file.read(), type=dict[str, Written])
         except (OSError, msgspec.MsgspecError):
             return {}
 

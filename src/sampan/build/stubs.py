@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable
 
 from sampan.build.files.names import Folder, canonical, parent_of
-from sampan.build.files.upper import read_xattrs
+from sampan.build.files.xattrs import read_xattrs
 
 # What every container gets.
 ALWAYS = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc", "/sys", "/dev")

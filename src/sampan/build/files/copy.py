@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from sampan.build.files.names import join, parent_of
 from sampan.build.files.scan import Entry
 from sampan.build.files.select import Item, Selection
-from sampan.build.files.upper import Upper, copy_xattrs
+from sampan.build.files.upper import Upper
+from sampan.build.files.xattrs import copy_xattrs
 from sampan.build.modes import ModeChange
 from sampan.errors import Cancelled
 
@@ -31,12 +32,16 @@ _NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EN
 _NOT_LINKED = (errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EPERM)
 
 
+Written = tuple[bytes, int, int, int, int, int]
+"""A regular file in a snapshot: content's digest, size, mtime in ns, mode, uid, gid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A committed snapshot that an earlier run of the same step made: its directory, and its files' digests."""
+    """What an earlier run of the same step committed: its directory, and the files in it by name."""
 
     fd: int
-    digests: Mapping[str, bytes]
+    files: Mapping[str, Written]
 
 
 @dataclass(slots=True)
@@ -47,17 +52,21 @@ class Transfer:
     mode: ModeChange | None = None
     link: bool = False
     keep_xattrs: bool = False
-    may_link_sources: bool = False
     earlier: Earlier | None = None
     is_stopped: Callable[[], bool] = lambda: False
-    written: dict[str, bytes] = field(default_factory=dict)
-    """The digests of the files written, by name in the snapshot, for the next run."""
+    can_clone: bool = True
+    """Whether files may share their extents; false from the first that could not."""
+    written: dict[str, Written] = field(default_factory=dict)
+    """The files written, for the next run."""
+    names: set[str] = field(default_factory=set)
+    """Everything written but folders."""
 
 
 def copy_selection(selection: Selection, upper: Upper, destination: str, transfer: Transfer) -> None:
     """Write the selection to the destination (absolute; a slash at the end means a folder)."""
+    copier = _Copier(selection, upper, transfer)
     for item in selection.items:
-        _Copier(selection, upper, transfer).copy(item, destination)
+        copier.copy(item, destination)
 
 
 class _Copier:
@@ -106,7 +115,9 @@ class _Copier:
         self.upper.make_folders(name, owner=self.transfer.owner or (0, 0))
 
     def _write(self, entry: Entry, name: str) -> None:
-        self.upper.clear(name)
+        if name in self.transfer.names or not self.upper.is_untouched(parent_of(name)):
+            self.upper.clear(name)
+        self.transfer.names.add(name)
         if self._link_again(entry, name):
             return
         if entry.is_file:
@@ -128,57 +139,35 @@ class _Copier:
         return True
 
     def _write_file(self, entry: Entry, name: str) -> None:
+        mode, (uid, gid) = self._mode(entry), self._owner(entry)
+        status = entry.status
         digest = self.selection.digests.get(entry.path)
         if digest is not None:
-            self.transfer.written[name] = digest
-            if self._reuse(entry, name, digest):
+            wanted = (digest, status.st_size, status.st_mtime_ns, mode, uid, gid)
+            self.transfer.written[name] = wanted
+            if self._reuse(name, wanted):
                 return
-        if self.transfer.may_link_sources and self._link_source(entry, name):
-            return
         source = os.open(entry.path, _READ, dir_fd=self.selection.root_fd)
         try:
             target = os.open(name, _CREATE, 0o600, dir_fd=self.upper.fd)
             try:
-                copy_data(source, target, entry.status.st_size)
-                owner = self._owner(entry)
+                copy_data(source, target, status.st_size, self.transfer)
                 # Always: a folder with the set-group-ID bit gives its group to what is made in it.
-                os.fchown(target, *owner)
+                os.fchown(target, uid, gid)
                 self._copy_xattrs(entry, name)
-                os.fchmod(target, self._mode(entry))
-                os.utime(target, ns=(entry.status.st_mtime_ns, entry.status.st_mtime_ns))
+                os.fchmod(target, mode)
+                os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
             finally:
                 os.close(target)
         finally:
             os.close(source)
 
-    def _reuse(self, entry: Entry, name: str, digest: bytes) -> bool:
+    def _reuse(self, name: str, wanted: Written) -> bool:
         """Link the file that the earlier snapshot has under this name, if all of it is as it shall be."""
         earlier = self.transfer.earlier
-        if earlier is None or earlier.digests.get(name) != digest:
-            return False
-        try:
-            found = os.stat(name, dir_fd=earlier.fd, follow_symlinks=False)
-        except OSError:
-            return False
-        if not stat.S_ISREG(found.st_mode) or not self._is_as_wanted(entry, found):
+        if earlier is None or self.transfer.keep_xattrs or earlier.files.get(name) != wanted:
             return False
         return _try_link(earlier.fd, name, self.upper.fd, name)
-
-    def _link_source(self, entry: Entry, name: str) -> bool:
-        """The source is ours alone (an unpacked archive): dress it and give it its place."""
-        if not _try_link(self.selection.root_fd, entry.path, self.upper.fd, name):
-            return False
-        if not self._is_as_wanted(entry, entry.status):
-            self.upper.set_attributes(name, self._mode(entry), self._owner(entry))
-        return True
-
-    def _is_as_wanted(self, entry: Entry, found: os.stat_result) -> bool:
-        return (
-            found.st_size == entry.status.st_size
-            and found.st_mtime_ns == entry.status.st_mtime_ns
-            and stat.S_IMODE(found.st_mode) == self._mode(entry)
-            and (found.st_uid, found.st_gid) == self._owner(entry)
-        )
 
     def _write_special(self, entry: Entry, name: str) -> None:
         status = entry.status
@@ -212,26 +201,30 @@ class _Copier:
             copy_xattrs(self.selection.root_fd, entry.path, self.upper.fd, name)
 
 
-def copy_data(source: int, target: int, size: int) -> None:
+def copy_data(source: int, target: int, size: int, transfer: Transfer) -> None:
     """The content, by sharing extents where the file system can, else inside the kernel."""
-    if size == 0:
+    if size == 0 or (transfer.can_clone and _clone(source, target, transfer)):
         return
+    remaining = size
+    try:
+        while remaining > 0 and (count := os.copy_file_range(source, target, remaining)):
+            remaining -= count
+    except OSError as error:
+        if error.errno not in _NOT_HERE or remaining != size:
+            raise
+        # Another file system, or one without the call; nothing has been copied then.
+        while os.sendfile(target, source, None, _CHUNK_BYTES):
+            pass
+
+
+def _clone(source: int, target: int, transfer: Transfer) -> bool:
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError as error:
         if error.errno not in _NOT_HERE:
             raise
-    else:
-        return
-    try:
-        while os.copy_file_range(source, target, _CHUNK_BYTES):
-            pass
-    except OSError as error:
-        if error.errno not in _NOT_HERE:
-            raise
-        # Another file system, or one without the call; nothing has been copied then.
-        while os.sendfile(target, source, None, _CHUNK_BYTES):
-            pass
+        transfer.can_clone = False
+    return transfer.can_clone
 
 
 def make_document(upper: Upper, destination: str, name: str, content: bytes, transfer: Transfer) -> None:

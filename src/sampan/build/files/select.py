@@ -20,6 +20,7 @@ from sampan.build.dockerfile.nearest import nearest
 from sampan.build.files.digests import FileDigests
 from sampan.build.files.names import Folder, canonical, join, parent_of
 from sampan.build.files.scan import Entry, Filters, scan
+from sampan.build.files.xattrs import read_xattrs
 from sampan.build.patterns import PatternSet, compile_glob, has_wildcards
 from sampan.errors import NotFound
 
@@ -84,6 +85,8 @@ class Selection:
         fields = [os.fsencode(name), b"%o" % status.st_mode]
         if self.keep_owners:
             fields.append(b"%d:%d" % (status.st_uid, status.st_gid))
+            for attribute, value in read_xattrs(self.root_fd, entry.path):
+                fields += [os.fsencode(attribute), value]
         if entry.is_file:
             fields.append(self.digests[entry.path])
         elif entry.is_link:

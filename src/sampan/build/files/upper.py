@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
 
 from sampan.build.files.names import Folder, Tree, canonical, parent_of
+from sampan.build.files.xattrs import copy_xattrs
 from sampan.errors import InvalidArgument
 
 DEFAULT_FOLDER_MODE = 0o755
@@ -27,6 +27,7 @@ class Upper(Tree):
         self._below = Folder(below) if below is not None else None
         # Folders that do not exist below: nothing in them needs to be looked up there.
         self._new: set[str] = set()
+        self._made: set[str] = set()
         self._ready: set[str] = {""}
         self._changed_times: dict[str, tuple[int, int]] = {}
 
@@ -73,16 +74,20 @@ class Upper(Tree):
 
     def clear(self, name: str) -> None:
         """Make room for a file: an older one is replaced, a folder is not."""
-        status = self._own.lookup(name)
+        status = self.lookup(name)
         if status is None:
-            if self._below is not None and not self._is_new(parent_of(name)):
-                status = self._below.lookup(name)
-            if status is not None and stat.S_ISDIR(status.st_mode):
-                raise InvalidArgument(f"cannot replace to directory /{name} with file")
             return
         if stat.S_ISDIR(status.st_mode):
             raise InvalidArgument(f"cannot replace to directory /{name} with file")
-        os.unlink(name, dir_fd=self.fd)
+        self._remove_own(name)
+
+    def forget_made(self) -> None:
+        """Somebody else has written into the snapshot: nothing is known to be empty any more."""
+        self._made.clear()
+
+    def is_untouched(self, folder: str) -> bool:
+        """Whether a folder was made by this step, so that only this step's files are in it."""
+        return folder in self._made
 
     def set_attributes(self, name: str, mode: int, owner: tuple[int, int]) -> None:
         """Owner, then mode: changing the owner clears the set-user-ID bits."""
@@ -120,6 +125,7 @@ class Upper(Tree):
     def _dress(self, name: str, status: os.stat_result | None, mode: int, owner: tuple[int, int]) -> None:
         """A new folder gets what was asked for; one that exists below, what it has there."""
         if status is None:
+            self._made.add(name)
             self.set_attributes(name, mode, owner)
             return
         assert self._below is not None
@@ -137,22 +143,3 @@ class Upper(Tree):
                 return True
             folder = parent_of(folder)
         return False
-
-
-def copy_xattrs(source_fd: int, source: str, target_fd: int, target: str) -> None:
-    """All attributes but overlayfs's own; file systems without any have none to copy."""
-    for name, value in read_xattrs(source_fd, source):
-        os.setxattr(f"/proc/self/fd/{target_fd}/{target}", name, value, follow_symlinks=False)
-
-
-def read_xattrs(dir_fd: int, name: str) -> Sequence[tuple[str, bytes]]:
-    """The attributes of a file by canonical name, less those that mean something only where it lies."""
-    path = f"/proc/self/fd/{dir_fd}/{name}"
-    try:
-        names = os.listxattr(path, follow_symlinks=False)
-    except OSError:
-        return ()
-    wanted = [
-        one for one in names if not one.startswith(("trusted.overlay.", "user.overlay.", "security.selinux"))
-    ]
-    return [(one, os.getxattr(path, one, follow_symlinks=False)) for one in wanted]
