@@ -25,6 +25,9 @@ from sampan.cli.command import Command
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "compatibility.md"
 NOTES = tomllib.loads((ROOT / "tools" / "ledger.toml").read_text())
+INTRODUCTION = """\
+Written by `tools/ledger.py` from the code; a test holds it to that. **full**: as Docker does it, as far as we know.
+**partial**: works with the limits named. **not yet**: refused with a clear error."""
 FULL, PARTIAL, NOT = "full", "partial", "not yet"
 
 
@@ -46,8 +49,7 @@ def render() -> str:
     endpoints = list(iter_endpoints())
     parts = [
         "# Compatibility with Docker",
-        "Written by `tools/ledger.py` from the code; a test holds it to that. **full**: as Docker does it, as far as we"
-        " know. **partial**: works with the limits named. **not yet**: refused with a clear error.",
+        INTRODUCTION,
         "## Summary",
         _table(
             ("", FULL, PARTIAL, NOT),
@@ -61,8 +63,11 @@ def render() -> str:
         "## Limits that are not a command's or a flag's",
         "\n".join(f"- {line}" for line in NOTES["limits"]["lines"]),
         "## Commands and flags",
-        "Flags that are full are not listed. `compose`, `buildx`, `trust`, `swarm` and plugin commands come later or never.",
-        _table(("command", "status", "flags: full", "flags that are not"), [_command_row(*row) for row in commands]),
+        "Flags that are full are not listed. `compose`, `trust` and `swarm` commands come later or never.",
+        _table(
+            ("command", "status", "flags: full", "flags that are not"),
+            [_command_row(*row) for row in commands],
+        ),
         "## Dockerfile",
         _table(
             ("instruction", "status", "note"),
@@ -70,7 +75,10 @@ def render() -> str:
         ),
         "## Engine API v1.51",
         "Versions from 1.24 are accepted. Swarm routes answer 503, plugin routes 501, both in Docker's words.",
-        _table(("endpoint", "operation", "status", "note"), [(f"`{m} {p}`", o, s, n) for m, p, o, s, n in endpoints]),
+        _table(
+            ("endpoint", "operation", "status", "note"),
+            [(f"`{m} {p}`", o, s, n) for m, p, o, s, n in endpoints],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -89,7 +97,11 @@ def iter_commands() -> Iterable[tuple[str, str, list[tuple[str, str, str]]]]:
             yield command, NOT, [(flag, NOT, "") for flag in flags if flag]
             continue
         declared = {name for flag in ours.flags for name in (flag.name, *flag.also)}
-        yield command, note.get("status", FULL), [_flag_row(command, flag, declared) for flag in flags if flag]
+        yield (
+            command,
+            note.get("status", FULL),
+            [_flag_row(command, flag, declared) for flag in flags if flag],
+        )
 
 
 def _flag_row(command: str, flag: str, declared: set[str]) -> tuple[str, str, str]:
@@ -132,7 +144,9 @@ def _count(statuses: Iterable[str]) -> tuple[str, str, str]:
 
 def _command_row(command: str, status: str, flags: list[tuple[str, str, str]]) -> tuple[str, str, str, str]:
     full = sum(state == FULL for _, state, _ in flags)
-    rest = [f"`{flag}` {state}" + (f" ({note})" if note else "") for flag, state, note in flags if state != FULL]
+    rest = [
+        f"`{flag}` {state}" + (f" ({note})" if note else "") for flag, state, note in flags if state != FULL
+    ]
     note = NOTES["commands"].get(command, {}).get("note", "")
     said = status + (f": {note}" if note else "")
     return f"`{command}`", said, f"{full} of {len(flags)}", "; ".join(rest) if status != NOT else "all"

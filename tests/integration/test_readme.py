@@ -9,14 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from integration.engine_process import EngineProcess
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"```console\n(.*?)```", README, re.S)
-    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [
+        line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")
+    ]
 
 
 def test_every_command_of_the_readme_works(engine: EngineProcess, tmp_path: Path):

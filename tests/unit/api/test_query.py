@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sampan.api import query
 from sampan.api.errors import http_status
 from sampan.api.versions import check_version

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sampan.engine.create import (
     check_host_config,
     command_line,

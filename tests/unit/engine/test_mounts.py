@@ -4,6 +4,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from sampan.engine.mounts import parse_bind, plan_mount_points
 from sampan.errors import InvalidArgument
 from sampan.schema.container import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sampan.engine.launching import parse_size
 from sampan.engine.logs import LogRequest, Rendering
 from sampan.engine.model import Container, Document, State

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from sampan.engine.model import MountPoint
 from sampan.engine.privileges import DEFAULT_CAPABILITIES, plan_capabilities
 from sampan.engine.resources import plan_resources, plan_rlimits
