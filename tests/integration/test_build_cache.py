@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from build_place import BuildPlace
 from sampan.build.cache import PREFIX
 from sampan.build.errors import BuildFailed
+from sampan.build.files.view import open_view
 from sampan.build.request import BuildRequest
 
 DOCKERFILE = """FROM scratch
@@ -359,3 +362,53 @@ def test_a_link_is_not_used_for_a_file_whose_mode_changed(place: BuildPlace) -> 
     second = place.build(text)
     assert (place.layer(second) / "code/many/3").stat().st_mode & 0o777 == 0o755
     assert (place.layer(first) / "code/many/3").stat().st_mode & 0o777 == 0o644
+
+
+KILLED = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from build_place import BuildPlace
+
+place = BuildPlace.__new__(BuildPlace)
+place.root, place.project, place.driver = Path(sys.argv[1]), Path(sys.argv[1]) / "project", None
+place.open()
+place.executor.inspect = lambda step: print(step.arguments[-1], flush=True)
+place.build("FROM scratch\\nRUN write /a b\\nCOPY . /c\\nRUN write /d e;sleep\\n")
+"""
+
+
+def test_a_build_that_is_killed_loses_only_the_step_it_was_in(place: BuildPlace) -> None:
+    place.close()
+    command = [sys.executable, "-c", KILLED, str(place.root), *sys.path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "sleep" not in process.stdout.readline():
+            assert process.poll() is None
+        process.kill()
+    place.open()
+    assert any(snapshot.kind == "active" for snapshot in place.snapshots.walk())
+    place.builder.sweep()
+    place.snapshots.purge()
+    assert {snapshot.kind for snapshot in place.snapshots.walk()} == {"committed"}
+    place.build("FROM scratch\nRUN write /a b\nCOPY . /c\nRUN write /d e;say done\n")
+    assert place.executor.commands == ["write /d e;say done"]
+
+
+def test_names_that_are_no_text(place: BuildPlace) -> None:
+    for number in range(20):
+        place.write(f"odd/{number}", "x")
+    os.rename(place.project / "odd/3", os.fsencode(place.project) + b"/odd/\xff\xfe")
+    text = "FROM scratch\nCOPY odd /odd\n"
+    place.build(text)
+    place.write("odd/4", "changed")
+    image = place.build(text)
+    assert b"\xff\xfe" in os.listdir(os.fsencode(place.layer(image)) + b"/odd")
+
+
+def test_a_hundred_layers(place: BuildPlace) -> None:
+    lines = [f"COPY <<f /n{number}\n{number}\nf\n" for number in range(100)]
+    image = place.build("FROM scratch\n" + "".join(lines) + "COPY requirements.txt /n50\n")
+    assert len(image.config.diff_ids) == 101
+    with open_view(place.snapshots.lowers(str(image.chain_id)), place.builder.workplace.empty) as fd:
+        assert len(os.listdir(fd)) == 100

@@ -193,18 +193,14 @@ class BuildCache:
         return [record for record in self.table.list() if "snapshot" in record.document]
 
     def sweep(self, kept: set[str]) -> None:
-        """At start-up: no build runs, so forget who used what, and remove snapshots that nothing names.
+        """At start-up no build runs: remove what one left that was killed, and snapshots that nothing names.
 
         `kept` are the snapshots that layers of images name.
         """
         self.table.release()
         named = {str(record.document["snapshot"]) for record in self.records()} | kept
         for snapshot in reversed(self.snapshots.walk()):
-            if (
-                snapshot.name.startswith(PREFIX)
-                and snapshot.kind == "committed"
-                and snapshot.name not in named
-            ):
+            if snapshot.name.startswith(PREFIX) and snapshot.name not in named:
                 with contextlib.suppress(Conflict, NotFound):
                     self.snapshots.remove(snapshot.name, deferred=True)
 

@@ -78,16 +78,18 @@ class Workplace:
             return
         temporary = f"{self.manifests}/.{identity}"
         with open(temporary, "wb") as file:
-            file.write(msgspec.msgpack.encode(dict(written)))
+            # Names are bytes: not every file name is a text.
+            file.write(msgspec.msgpack.encode({os.fsencode(name): one for name, one in written.items()}))
         os.replace(temporary, f"{self.manifests}/{identity}")
 
     def load_manifest(self, identity: str) -> dict[str, Written]:
         """What `save_manifest` was told; nothing if it was not."""
         try:
             with open(f"{self.manifests}/{identity}", "rb") as file:
-                return msgspec.msgpack.decode(file.read(), type=dict[str, Written])
+                files = msgspec.msgpack.decode(file.read(), type=dict[bytes, Written])
         except (OSError, msgspec.MsgspecError):
             return {}
+        return {os.fsdecode(name): one for name, one in files.items()}
 
     def download_folder(self, url: str) -> str:
         """Where the last download of a URL is kept."""

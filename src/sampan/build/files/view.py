@@ -37,7 +37,7 @@ def _open_merged(lowers: tuple[str, ...], target: str) -> int:
     """Mount in a thread that leaves the engine's mount namespace for good."""
     opened: list[int] = []
     failed: list[BaseException] = []
-    root = os.path.dirname(os.path.dirname(os.path.dirname(lowers[0])))
+    root = os.path.dirname(os.path.dirname(lowers[0]))
 
     def run() -> None:
         try:
