@@ -195,7 +195,9 @@ def _chroot_command(recipe: Recipe, host: HostFacts) -> str:
     )
     # The host's env starts the program after chroot(8) by the inside's own: busybox has one too.
     env = "/bin/busybox env" if recipe.variant == "extract" else "/usr/bin/env"
-    return f"{env} -i {environment} DEBIAN_FRONTEND=noninteractive {shell}"
+    return (
+        f"{env} -i {environment} DEBIAN_FRONTEND=noninteractive SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH {shell}"
+    )
 
 
 def _inside_script(recipe: Recipe) -> str:
