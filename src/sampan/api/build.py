@@ -28,7 +28,7 @@ from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.errors import BuildFailed
 from sampan.build.request import BuildRequest
-from sampan.errors import Conflict, InvalidArgument, PermissionDenied, SampanError
+from sampan.errors import Conflict, InvalidArgument, SampanError
 
 routes = web.RouteTableDef()
 
@@ -129,7 +129,7 @@ def _require_same_user(request: web.Request) -> None:
         raise Conflict("context cannot be read in place: the client is not on a unix socket")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if uid not in (0, os.geteuid()):
-        raise PermissionDenied("context cannot be read in place: the client is another user")
+        raise Conflict("context cannot be read in place: the client is another user")
 
 
 def _require_same_folder(path: str, identity: str) -> None:

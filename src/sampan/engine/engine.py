@@ -79,7 +79,7 @@ class Engine:
         self.launching = Launching(
             roots, launcher, self.snapshots, self.networks, host, self.host_ca, runtime=runtime
         )
-        self.launching.find_container = self.containers.find
+        self.launching.containers = self.containers
         self.execs = Execs(self.containers, host, self.host_ca)
         self.lifecycle = Lifecycle(self.containers, self.launching, self.background, self.trash)
         self.logs = Logs()

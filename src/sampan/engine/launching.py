@@ -25,6 +25,7 @@ from sampan.engine.user_devices import plan_devices
 from sampan.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from sampan.engine.containers import Containers
     from sampan.engine.hostca import HostCa
     from sampan.engine.networks import Networks
     from sampan.paths import Roots
@@ -60,9 +61,7 @@ class Launching:
         self._host_ca = host_ca
         self._default_runtime = runtime
         self._seccomp = SeccompProfiles()
-        self.find_container: Callable[[str], Container] | None = (
-            None  # for namespaces shared with another one
-        )
+        self.containers: Containers | None = None  # the registry, which itself needs what this needs
 
     async def launch(
         self,
@@ -78,6 +77,9 @@ class Launching:
         """
         joined = self._networks.join(container, self._joined_pid(container))
         try:
+            if self.containers is not None:
+                # Before anything runs: an engine killed from here on finds the addresses and ports again.
+                self.containers.save(container)
             shim = await self._launcher.launch(
                 self._plan_order(container, joined.order, self._mount(container, snapshot)),
                 attachments=attachments,
@@ -197,8 +199,8 @@ class Launching:
         return spec
 
     def _find(self, name: str) -> Container:
-        assert self.find_container is not None
-        return self.find_container(name)
+        assert self.containers is not None
+        return self.containers.find(name)
 
 
 def parse_size(text: str) -> int:
