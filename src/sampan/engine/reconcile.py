@@ -74,6 +74,8 @@ class Reconciler:
             await engine.lifecycle.ended(container, None, status)
         elif container.state.status == "restarting" or wants_restart_after_boot(container):
             await self._start_again(container)
+        elif container.host_config.auto_remove and container.state.started_ns:
+            await engine.lifecycle.remove(container, volumes=True)
 
     async def _start_again(self, container: Container) -> None:
         container.state.status = "exited"
