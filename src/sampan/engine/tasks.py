@@ -8,6 +8,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from sampan.errors import SampanError
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,8 +28,11 @@ class Background:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("background work failed: %s", task.get_name(), exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, SampanError):
+            logger.info("%s: %s", task.get_name(), error)
+        elif error is not None:
+            logger.error("background work failed: %s", task.get_name(), exc_info=error)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what is under way, then cancel the rest."""
