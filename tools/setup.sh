@@ -71,8 +71,8 @@ ensure_venv() {
 	fi
 	say 'installing Sampan and its tools into .venv'
 	# Dependency groups came with pip 25.1.
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	.venv/bin/python -m pip install -qq --disable-pip-version-check 'pip>=25.1'
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --editable . --group dev
 	printf '%s' "$wanted" > "$stamp"
 }
 
