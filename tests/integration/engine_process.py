@@ -80,7 +80,12 @@ class EngineProcess:
         self, argv: list[str], *, check: bool, **options: object
     ) -> subprocess.CompletedProcess[str]:
         settings: dict[str, object] = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
-        settings |= {"capture_output": True, "text": True, "timeout": COMMAND_LIMIT_S, "env": self.environment} | options
+        settings |= {
+            "capture_output": True,
+            "text": True,
+            "timeout": COMMAND_LIMIT_S,
+            "env": self.environment,
+        } | options
         done = subprocess.run(argv, **settings)  # type: ignore[call-overload]
         if check and done.returncode != 0:
             raise AssertionError(f"{argv} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -128,10 +133,15 @@ class CommandLine:
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done.stderr
 
-    def popen(self, *args: str, **options: object) -> subprocess.Popen[bytes]:
-        """Start it, with pipes, and do not wait."""
+    @contextlib.contextmanager
+    def running(self, *args: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+        """It runs, with pipes, as long as the block; killed at its end."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
-        return subprocess.Popen([*self.argv, *args], env=self.engine.environment, **pipes)  # type: ignore[call-overload, no-any-return]
+        with subprocess.Popen([*self.argv, *args], env=self.engine.environment, **pipes) as client:  # type: ignore[call-overload]
+            try:
+                yield client
+            finally:
+                client.kill()
 
 
 def busybox_tar() -> bytes:

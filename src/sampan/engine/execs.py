@@ -7,6 +7,7 @@ can be asked for. Nothing of it is written to disk: it cannot outlive its contai
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import struct
@@ -44,6 +45,7 @@ class Exec:
     exit_code: int | None = None
     pid: int = 0
     size: tuple[int, int] | None = field(default=None)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Execs:
@@ -98,6 +100,7 @@ class Execs:
             )
         except SampanError as error:
             process.running = False
+            process.ended.set()
             process.exit_code = error.exit_code if isinstance(error, StartFailed) else CANNOT_START
             raise
         command = " ".join(process.create.cmd or ())
@@ -107,6 +110,7 @@ class Execs:
 
     def _exited(self, process: Exec, exit_code: int) -> None:
         process.running, process.exit_code, process.pid = False, exit_code, 0
+        process.ended.set()
         if process.id in process.container.exec_ids:
             process.container.exec_ids.remove(process.id)
         self._containers.publish(process.container, "exec_die", execID=process.id, exitCode=str(exit_code))
@@ -153,6 +157,8 @@ class Execs:
 
     def inspect(self, process: Exec) -> dict[str, Any]:
         """An ExecInspectResponse."""
+        if process.running and process.container.shim is not None:
+            process.container.shim.catch_up()
         create = process.create
         command = create.cmd or [""]
         return {
@@ -175,11 +181,30 @@ class Execs:
             "Pid": process.pid,
         }
 
+    async def wait(self, process: Exec) -> int:
+        """The exit code of an exec that was started, when it has ended."""
+        await process.ended.wait()
+        assert process.exit_code is not None
+        return process.exit_code
+
+    async def signal(self, process: Exec, number: int) -> None:
+        """Send a signal to its program; one that has ended takes none."""
+        shim = process.container.shim
+        if process.running and shim is not None:
+            await shim.signal_exec(process.id, number)
+
+    def forget(self, process: Exec) -> None:
+        """Nobody will ask for this one again: the engine's own."""
+        self._by_id.pop(process.id, None)
+        with contextlib.suppress(ValueError):
+            process.container.exec_ids.remove(process.id)
+
     def forget_container(self, container: Container) -> None:
         """Its run is over: what still counts as running has ended with it."""
         for process in [p for p in self._by_id.values() if p.container is container]:
             if process.running:
                 process.running, process.exit_code = False, 137
+                process.ended.set()
         container.exec_ids.clear()
 
     def forget_removed(self, container: Container) -> None:

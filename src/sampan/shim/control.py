@@ -132,6 +132,10 @@ class Shim:
         """Send a signal to the container's first process, or to all of them."""
         await self._request("signal", signal=number, all=everyone)
 
+    async def signal_exec(self, exec_id: str, number: int) -> None:
+        """Send a signal to an exec's program; to one that has ended it is lost."""
+        await self._request("signal-exec", exec_id=exec_id, signal=number)
+
     async def resize(self, exec_id: str, rows: int, columns: int) -> None:
         """Set the size of a terminal: of an exec, or with an empty id the container's."""
         await self._request("resize", exec_id=exec_id, rows=rows, columns=columns)
@@ -150,6 +154,10 @@ class Shim:
         """Have descriptors kept open until the container has ended: its ports'."""
         for start in range(0, len(fds), HELD_AT_ONCE):
             await self._link.send({"op": "hold"}, fds[start : start + HELD_AT_ONCE])
+
+    def catch_up(self) -> None:
+        """Learn what the shim has said already: a client that saw a stream's end may ask before we read it."""
+        self._link.receive_pending()
 
     async def wait_released(self) -> None:
         """Wait until the container has ended and has given up its mounts, cgroups, network and ports."""

@@ -56,16 +56,21 @@ class Link:
         self._on_end = _do_nothing
         self._end()
 
-    def _receive(self) -> None:
+    def receive_pending(self) -> None:
+        """Take at once what the other end has said already: what it said first is then known first."""
+        while self._sock.fileno() >= 0 and self._receive():
+            pass
+
+    def _receive(self) -> bool:
         try:
             received = receive_message(self._sock)
         except BlockingIOError:
-            return
+            return False
         except (OSError, ValueError):
             received = None
         if received is None:
             self._end()
-            return
+            return False
         message, fds = received
         for fd in fds:  # no reply carries any
             os.close(fd)
@@ -73,6 +78,7 @@ class Link:
             self._on_event(message)
         elif (reply := self._replies.get(message["reply"])) and not reply.done():
             reply.set_result(message)
+        return True
 
     def _end(self) -> None:
         if self._sock.fileno() < 0:
