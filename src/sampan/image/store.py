@@ -22,24 +22,22 @@ from sampan.image.importing import import_archive
 from sampan.image.layers import LayerStore
 from sampan.image.loading import Progress, load_archive
 from sampan.image.model import Image, ImageNotFound, LayerInfo
+from sampan.image.names import find_image_id, find_tags, format_missing, is_id_of, parse_tag
+from sampan.image.reader import ImageReader
 from sampan.image.removal import User, plan_removal
 from sampan.image.saving import Export, save_archive
 from sampan.metadata.database import Database
 from sampan.metadata.images import ImageRecord, ImageTable
 from sampan.oci.config import ImageConfig, decode_image_config
 from sampan.oci.descriptor import decode_descriptor, encode_descriptor
-from sampan.oci.digest import Digest, InvalidDigest, parse_digest
-from sampan.oci.document import decode_object, get_object
+from sampan.oci.digest import Digest, parse_digest
 from sampan.oci.manifest import Manifest
 from sampan.oci.platform import Platform
-from sampan.oci.reference import InvalidReference, Reference, parse_name, parse_reference
+from sampan.oci.reference import Reference, parse_name, parse_reference
 from sampan.oci.run_config import RunConfig
 from sampan.snapshot.store import SnapshotStore
 
 __all__ = ["Image", "ImageNotFound", "ImageStore", "LayerInfo"]
-
-_HEX = frozenset("0123456789abcdef")
-_ID_LENGTH = 64
 
 InUse = Callable[[str], Sequence[User]]
 """The containers of an image (by its id): their ids, and whether they run."""
@@ -55,22 +53,22 @@ class ImageStore:
         self.layers = LayerStore(database, content, snapshots)
         self._table = ImageTable(database)
         self._lock = threading.RLock()
-        self._configs: dict[str, tuple[ImageConfig, dict[str, Any]]] = {}
+        self._reader = ImageReader(self._table, content)
 
     def resolve(self, name: str) -> Image:
         """The image of this reference, repo digest, id, or unambiguous beginning of an id."""
-        image_id = self._find_named(name) or self._find_id(name)
+        image_id = find_image_id(self._table, name)
         if image_id is None:
-            raise ImageNotFound(_shown(name))
+            raise ImageNotFound(format_missing(name))
         return self.get(image_id)
 
     def find(self, image_id: str) -> Image | None:
         """The image with exactly this id, if it is here."""
-        return self._image(self._table.get(image_id)) if self._table.has(image_id) else None
+        return self._reader.read(self._table.get(image_id)) if self._table.has(image_id) else None
 
     def get(self, image_id: Digest | str) -> Image:
         """The image with exactly this id."""
-        return self._image(self._table.get(str(image_id)))
+        return self._reader.read(self._table.get(str(image_id)))
 
     def create(self, config: bytes, layers: Sequence[LayerInfo], *, references: Iterable[str] = ()) -> Image:
         """Record an image that was made here: its layers are committed snapshots by their chain IDs."""
@@ -81,7 +79,7 @@ class ImageStore:
             self.content.write(config)
             with self.database.transaction():
                 self.layers.record(layers)
-                self.record(decoded, references=[_taggable(name) for name in references])
+                self.record(decoded, references=[parse_tag(name) for name in references])
         return self.get(decoded.image_id)
 
     def record(
@@ -101,7 +99,7 @@ class ImageStore:
 
     def tag(self, image: Image, name: str) -> Reference:
         """Give an image one more name; whatever had it before has it no more."""
-        reference = _taggable(name)
+        reference = parse_tag(name)
         with self._lock, self.database.transaction():
             self._tag(str(image.id), reference)
         return reference
@@ -110,7 +108,7 @@ class ImageStore:
         """Take a name away, and the image with its last one: the Engine API's Untagged and Deleted lines."""
         with self._lock:
             image = self.resolve(name)
-            given = None if _is_id(image.id, name) else parse_reference(name)
+            given = None if is_id_of(image.id, name) else parse_reference(name)
             names = [parse_name(text) for text in image.references + image.repo_digests]
             users = in_use(str(image.id))
             plan = plan_removal(image.id, names, given=given, force=force, users=users)
@@ -183,7 +181,7 @@ class ImageStore:
         platform: Platform | None = None,
     ) -> Image:
         """Make an image of a root filesystem's tar."""
-        references = (_taggable(name),) if name else ()
+        references = (parse_tag(name),) if name else ()
         with self._lock:
             return import_archive(
                 self,
@@ -207,52 +205,6 @@ class ImageStore:
         for digest in unused:
             self.content.remove(digest)
 
-    def _find_named(self, name: str) -> str | None:
-        try:
-            reference = parse_reference(name)
-        except InvalidReference:
-            if _looks_like_id(name):
-                return None
-            raise
-        if reference.digest is None:
-            return self._table.tagged(str(reference))
-        repo_digest = str(reference.with_digest(reference.digest))
-        known = self._table.repo_digests().get(repo_digest)
-        # The digest of a manifest or of an index names it in Docker; of a config it does with an image store.
-        if known is None and self._table.has(str(reference.digest)):
-            owned = {parse_name(text).name for text in self._table.references(str(reference.digest))}
-            return str(reference.digest) if reference.name in owned else None
-        return known
-
-    def _find_id(self, name: str) -> str | None:
-        if not _looks_like_id(name):
-            return None
-        found = self._table.with_prefix("sha256:" + name.removeprefix("sha256:"))
-        return found[0].image_id if len(found) == 1 else None
-
-    def _image(self, record: ImageRecord) -> Image:
-        config, run_config = self._config(record.image_id)
-        return Image(
-            id=config.image_id,
-            config=config,
-            run_config=run_config,
-            references=tuple(self._table.references(record.image_id)),
-            repo_digests=tuple(self._table.repo_digests(record.image_id)),
-            size_bytes=record.size_bytes,
-            created_ns=record.created_ns,
-            manifest=record.manifest,
-            last_tag_ns=record.document.get("last_tag_ns"),
-        )
-
-    def _config(self, image_id: str) -> tuple[ImageConfig, dict[str, Any]]:
-        """The config never changes, and is asked for at each `ps` and `images`."""
-        known = self._configs.get(image_id)
-        if known is None:
-            raw = self.content.read(parse_digest(image_id))
-            run_config = get_object(decode_object(raw, "image config"), "config", "image config")
-            known = self._configs[image_id] = (decode_image_config(raw), run_config)
-        return known
-
     def _tag(self, image_id: str, reference: Reference) -> None:
         self._table.tag(str(reference), image_id)
         record = self._table.get(image_id)
@@ -271,7 +223,7 @@ class ImageStore:
 
     def _delete_rest(self, image: Image, lines: list[dict[str, str]]) -> list[dict[str, str]]:
         """After an image's rows are gone: its layers, as far as nobody else has them, and its blobs."""
-        self._configs.pop(str(image.id), None)
+        self._reader.forget(image.id)
         removed, _ = self.layers.remove_unused()
         blobs = {image.id}
         if image.manifest is not None:
@@ -292,18 +244,12 @@ class ImageStore:
 
     def _exports(self, name: str) -> list[Export]:
         """An id without names, one tag, or all tags of a repository."""
-        by_reference = self._table.references()
-        if not _looks_like_id(name) or self._find_id(name) is None:
-            wanted = parse_name(name)
-            if wanted.tag is None and wanted.digest is None:
-                tags = [parse_name(text) for text in by_reference if parse_name(text).name == wanted.name]
-                if tags:
-                    return [Export(self.get(by_reference[str(tag)]), (tag,)) for tag in tags]
+        tags = find_tags(self._table, name)
+        if tags:
+            return [Export(self.get(image_id), (tag,)) for tag, image_id in tags]
         image = self.resolve(name)
-        if _is_id(image.id, name):
-            return [Export(image, ())]
-        reference = parse_reference(name)
-        return [Export(image, (reference,) if reference.digest is None else ())]
+        reference = None if is_id_of(image.id, name) else parse_reference(name)
+        return [Export(image, () if reference is None or reference.digest else (reference,))]
 
     def _layer_sizes(self, image: Image) -> dict[str, int]:
         records = (self.layers.table.get(str(chain)) for chain in image.chain_ids)
@@ -319,29 +265,4 @@ class ImageStore:
 
     def list(self) -> list[Image]:
         """All images, newest first."""
-        return [self._image(record) for record in self._table.list()]
-
-
-def _looks_like_id(name: str) -> bool:
-    digits = name.removeprefix("sha256:")
-    return 0 < len(digits) <= _ID_LENGTH and _HEX.issuperset(digits)
-
-
-def _is_id(image_id: Digest, name: str) -> bool:
-    """Whether the image was named by its id or the beginning of it, which a tag may also look like."""
-    return image_id.hex.startswith(name.removeprefix("sha256:"))
-
-
-def _shown(name: str) -> str:
-    """A name as Docker repeats it: with the tag that it stands for."""
-    try:
-        return name if name.startswith("sha256:") else parse_reference(name).familiar()
-    except (InvalidReference, InvalidDigest):
-        return name
-
-
-def _taggable(name: str) -> Reference:
-    reference = parse_reference(name)
-    if reference.digest is not None:
-        raise InvalidArgument("refusing to create a tag with a digest reference")
-    return reference
+        return [self._reader.read(record) for record in self._table.list()]
