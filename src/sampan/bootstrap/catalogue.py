@@ -7,7 +7,8 @@ import difflib
 import os
 from functools import cache
 
-from sampan.bootstrap.recipe import Recipe, RecipeInvalid, extend_recipe, parse_recipe
+from sampan.bootstrap.recipe import Recipe, extend_recipe
+from sampan.bootstrap.recipe_file import RecipeInvalid, parse_recipe
 from sampan.errors import NotFound
 
 RECIPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "recipes")

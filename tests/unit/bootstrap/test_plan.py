@@ -10,7 +10,7 @@ import pytest
 from sampan.bootstrap.catalogue import find_recipe
 from sampan.bootstrap.host import HostFacts, find_mirrors
 from sampan.bootstrap.plan import BootstrapPlan, plan_bootstrap
-from sampan.bootstrap.recipe import parse_recipe
+from sampan.bootstrap.recipe_file import parse_recipe
 
 ELSEWHERE = HostFacts()
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sampan.bootstrap.catalogue import complete_recipe, find_recipe, iter_catalogue, load_recipe
-from sampan.bootstrap.recipe import RecipeInvalid, extend_recipe, parse_recipe
+from sampan.bootstrap.recipe import extend_recipe
+from sampan.bootstrap.recipe_file import RecipeInvalid, parse_recipe
 from sampan.errors import NotFound
 from sampan.oci.reference import parse_reference
 
