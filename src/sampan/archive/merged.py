@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -101,10 +101,13 @@ class MergedTree:
             for node in resolution.trail[1:]:
                 node.close()
 
-    def walk(self, node: Node) -> Iterator[tuple[str, Node]]:
+    def walk(
+        self, node: Node, *, enters: Callable[[Node], bool] = lambda _: True
+    ) -> Iterator[tuple[str, Node]]:
         """All that is below a directory, with paths relative to it: parents first, names in order.
 
-        A node is valid until the next one is asked for; stop early by closing the generator.
+        A node is valid until the next one is asked for; stop early by closing the generator. A directory that
+        `enters` refuses is given, but nothing in it.
         """
         stack = [(node, "", iter(children(node)))]
         try:
@@ -120,8 +123,10 @@ class MergedTree:
                 if child is None:  # removed meanwhile
                     continue
                 yield prefix + name, child
-                if child.is_directory:
+                if child.is_directory and enters(child):
                     stack.append((child, f"{prefix}{name}/", iter(children(child))))
+                else:
+                    child.close()
         finally:
             for directory, _, _ in stack[1:]:
                 directory.close()

@@ -52,12 +52,9 @@ def unpack(pieces: Iterable[bytes], copy: Copy, *, base: str, owner: tuple[int, 
     try:
         with Extraction(folder, owner=owner, keep_kinds=True) as extraction:
             for entry in reader:
-                name = rename_member(entry.name, base, copy.name)
-                if name:
-                    link = (
-                        rename_member(entry.link, base, copy.name) if entry.kind == "hardlink" else entry.link
-                    )
-                    extraction.add(replace(entry, name=name, link=link), reader)
+                renamed = rename_entry(entry, base, copy.name)
+                if renamed.name:
+                    extraction.add(renamed, reader)
             extraction.finish()
             reader.drain()
     finally:

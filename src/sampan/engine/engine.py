@@ -18,6 +18,7 @@ from typing import Any
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
 from sampan.engine.containers import Containers
+from sampan.engine.copies import Copies
 from sampan.engine.create import plan_warnings
 from sampan.engine.events import EventBus
 from sampan.engine.execs import Execs
@@ -86,6 +87,7 @@ class Engine:
         self.builder = Builder(
             images=self.images,
             snapshots=self.snapshots,
+        self.copies = Copies(self.containers, self.snapshots, launcher, roots)
             database=self.database,
             content=self.content,
             executor=StepExecutor(self.launching, self.networks, roots),

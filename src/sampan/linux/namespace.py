@@ -14,6 +14,7 @@ import signal
 from sampan.linux.syscall import call, check, libc
 
 CLONE_NEWTIME = 0x80
+CLONE_FS = 0x200
 CLONE_PIDFD = 0x1000
 CLONE_PARENT = 0x8000
 CLONE_NEWNS = 0x20000
