@@ -26,10 +26,23 @@ def engine_memory(engine: Engine) -> int:
 
 
 def _sampan_pids(run_root: str) -> Iterator[int]:
-    """Engine, launcher and shims; all are forks or children of one command line that names the run root."""
+    """The engine, and what came of it and bears its name: the launcher and the shims."""
+    with open(f"{run_root}/engine.pid", encoding="ascii") as file:
+        engine = int(file.read())
+    children: dict[int, list[int]] = {}
     for pid in _all_pids():
-        if run_root.encode() in _read(pid, "cmdline"):
-            yield pid
+        children.setdefault(_parent(pid), []).append(pid)
+    waiting = [engine]
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        waiting += [child for child in children.get(pid, ()) if _read(child, "comm").startswith(b"sampan")]
+
+
+def _parent(pid: int) -> int:
+    # The name, in parentheses, may hold spaces.
+    after_name = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(after_name[1]) if after_name else 0
 
 
 def _program_pids(engine: Engine) -> Iterator[int]:
