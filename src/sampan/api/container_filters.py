@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.api.query import timestamp_ns
+from sampan.engine import healthstate
 from sampan.engine.model import Container
 from sampan.errors import InvalidArgument, NotFound
 
@@ -59,6 +60,8 @@ def _plan_one(name: str, values: Sequence[str], engine: Engine) -> Test:
             return lambda c: not any(has_label(c.config.labels or {}, value) for value in values)
         case "status":
             return _plan_status(values)
+        case "health":
+            return _plan_health(values)
         case "exited":
             codes = {_number(value) for value in values}
             return lambda c: not c.state.is_running and c.state.started_ns > 0 and c.state.exit_code in codes
@@ -111,7 +114,6 @@ SIMPLE: dict[str, Callable[[Container, str], bool]] = {
     "publish": _publishes,
     "volume": _mounts,
     "network": _on_network,
-    "health": lambda _, value: value == "none",
 }
 
 
@@ -120,6 +122,13 @@ def _plan_status(values: Sequence[str]) -> Test:
         if value not in STATUSES:
             raise InvalidArgument(f"invalid filter 'status={value}'")
     return lambda c: c.state.status in values
+
+
+def _plan_health(values: Sequence[str]) -> Test:
+    for value in values:
+        if value not in healthstate.STATUSES:
+            raise InvalidArgument(f"invalid filter 'health={value}'")
+    return lambda c: (c.state.health.status if c.state.health else healthstate.NO_HEALTHCHECK) in values
 
 
 def _image_ids(value: str, engine: Engine) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flags of `run` and `create`, in docker's words; `--host-ca` is ours.
+"""The flags of `run` and `create`, in docker's words; `--host-ca` and `--on-unhealthy` are ours.
 
 Values stay words here: what they mean is in `run_options`, so that a command line is read without loading it.
 """
@@ -102,6 +102,7 @@ CONTAINER_FLAGS: tuple[Flag, ...] = (
     several("network", "Connect a container to a network", shows="network", also=("net",)),
     several("network-alias", "Add network-scoped alias for the container", also=("net-alias",)),
     switch("no-healthcheck", "Disable any container-specified HEALTHCHECK"),
+    text("on-unhealthy", 'What to do when it becomes unhealthy ("none", "restart", "stop")', default="none"),
     switch("oom-kill-disable", "Disable OOM Killer"),
     number("oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
     text("pid", "PID namespace to use"),

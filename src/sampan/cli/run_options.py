@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     Fields: TypeAlias = dict[str, object]
 
 HOST_CA_ANNOTATION = "io.sampan.host-ca"
+ON_UNHEALTHY_ANNOTATION = "io.sampan.on-unhealthy"
 
+_UNHEALTHY_ACTIONS = ("none", "restart", "stop")
 _STREAMS = ("stdin", "stdout", "stderr")
 _HEALTH_TIMES = {
     "health-interval": "Interval",
@@ -238,4 +240,16 @@ def _sysctls(options: Options) -> dict[str, str]:
 
 def _annotations(options: Options) -> dict[str, str]:
     annotations = to_map(options.several("annotation"))
-    return annotations | {HOST_CA_ANNOTATION: "true"} if options.switch("host-ca") else annotations
+    if options.switch("host-ca"):
+        annotations[HOST_CA_ANNOTATION] = "true"
+    if options.given("on-unhealthy"):
+        annotations[ON_UNHEALTHY_ANNOTATION] = read_flag(
+            "--on-unhealthy", options.text("on-unhealthy"), _unhealthy_action
+        )
+    return annotations
+
+
+def _unhealthy_action(word: str) -> str:
+    if word not in _UNHEALTHY_ACTIONS:
+        raise InvalidArgument("use none, restart or stop")
+    return word

@@ -20,6 +20,7 @@ from sampan.engine.create import (
     merge_config,
     normalise_host_config,
 )
+from sampan.engine.healthstate import check_health_config, read_on_unhealthy
 from sampan.engine.model import Container, Document, MountPoint, State, decode_document, encode_document
 from sampan.engine.mounts import plan_mount_points
 from sampan.engine.names import check_container_name, new_id, new_name
@@ -111,6 +112,8 @@ class Containers:
     def _new_container(self, name: str, create: ContainerCreate, host: HostConfig, image: Image) -> Container:
         container_id = new_id()
         config = merge_config(create, image.run_config)
+        check_health_config(config.healthcheck)
+        read_on_unhealthy(config, host.annotations)
         args = command_line(config)
         if not config.hostname and host.uts_mode != "host":
             config.hostname = os.uname().nodename if host.network_mode == "host" else container_id[:12]

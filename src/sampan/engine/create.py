@@ -144,12 +144,9 @@ def _refuse_unsupported(host: HostConfig) -> None:
             raise Unsupported(f"{flag} is not supported yet")
 
 
-def plan_warnings(config: ContainerConfig, host: HostConfig) -> list[str]:
+def plan_warnings(host: HostConfig) -> list[str]:
     """What is recorded but does nothing here, told to whoever creates the container."""
     warnings = []
-    test = config.healthcheck.test if config.healthcheck else None
-    if test and test[0] != "NONE":
-        warnings.append("health checks are recorded but not run yet")
     if host.oom_kill_disable and not host.memory:
         warnings.append(
             "OOM killer is disabled for the container, but no memory limit is set, this can result in the system "

@@ -24,6 +24,7 @@ from sampan.engine.events import EventBus
 from sampan.engine.execs import Execs
 from sampan.engine.executor import StepExecutor
 from sampan.engine.facts import Facts, filesystem_of
+from sampan.engine.health import HealthChecks
 from sampan.engine.hostca import HostCa
 from sampan.engine.inspect import summarise_container
 from sampan.engine.launching import Launching
@@ -82,12 +83,14 @@ class Engine:
         )
         self.launching.containers = self.containers
         self.execs = Execs(self.containers, host, self.host_ca)
-        self.lifecycle = Lifecycle(self.containers, self.launching, self.background, self.trash)
+        self.health = HealthChecks(self.containers, self.execs, self.background)
+        self.lifecycle = Lifecycle(self.containers, self.launching, self.background, self.trash, self.health)
+        self.health.actions = {"restart": self.lifecycle.restart, "stop": self.lifecycle.stop}
         self.logs = Logs()
+        self.copies = Copies(self.containers, self.snapshots, launcher, roots)
         self.builder = Builder(
             images=self.images,
             snapshots=self.snapshots,
-        self.copies = Copies(self.containers, self.snapshots, launcher, roots)
             database=self.database,
             content=self.content,
             executor=StepExecutor(self.launching, self.networks, roots),
@@ -103,6 +106,7 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of everything; containers go on."""
+        await self.health.close()
         await self.background.drain(timeout_s=5.0)
         for container in self.containers.all():
             if container.shim is not None:
@@ -115,7 +119,7 @@ class Engine:
         if not create.image:
             raise InvalidArgument("no image specified")
         container = self.containers.create(name, create)
-        return container, plan_warnings(container.config, container.host_config)
+        return container, plan_warnings(container.host_config)
 
     def require_attachable(self, container: Container) -> None:
         """Attaching needs a container that runs or may still be started."""

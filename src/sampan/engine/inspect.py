@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sampan.engine.healthstate import inspect_health
 from sampan.engine.model import Container, Endpoint, MountPoint
 from sampan.engine.status import describe_status
 from sampan.schema.container import ContainerConfig
@@ -58,6 +59,7 @@ _OMITTED = frozenset(
 def inspect_state(container: Container) -> dict[str, Any]:
     """The `State` object."""
     state = container.state
+    health = {"Health": inspect_health(state.health)} if state.health else {}
     return {
         "Status": state.status,
         "Running": state.is_running,
@@ -70,6 +72,7 @@ def inspect_state(container: Container) -> dict[str, Any]:
         "Error": state.error,
         "StartedAt": format_time(state.started_ns),
         "FinishedAt": format_time(state.finished_ns),
+        **health,
     }
 
 

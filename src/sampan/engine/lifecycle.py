@@ -22,6 +22,7 @@ from sampan.shim.control import StartFailed
 
 if TYPE_CHECKING:
     from sampan.engine.containers import Containers
+    from sampan.engine.health import HealthChecks
     from sampan.engine.launching import Launching
     from sampan.engine.tasks import Background
     from sampan.engine.trash import Trash
@@ -38,12 +39,18 @@ class Lifecycle:
     """What may happen to a container, one method each."""
 
     def __init__(
-        self, containers: Containers, launching: Launching, background: Background, trash: Trash
+        self,
+        containers: Containers,
+        launching: Launching,
+        background: Background,
+        trash: Trash,
+        health: HealthChecks,
     ) -> None:
         self._containers = containers
         self._launching = launching
         self._background = background
         self._trash = trash
+        self._health = health
         self._restarts = RestartSchedule()
 
     async def start(self, container: Container) -> None:
@@ -68,6 +75,7 @@ class Lifecycle:
         state.status, state.pid, state.exit_code, state.error = "running", shim.pid, 0, ""
         state.started_ns, state.finished_ns = shim.started_ns or time.time_ns(), 0
         state.oom_killed = state.stopped_by_user = False
+        self._health.started(container)
         self._containers.save(container)
         self._containers.publish(container, "start")
 
@@ -97,6 +105,7 @@ class Lifecycle:
             state.status, state.pid, state.exit_code = "exited", 0, status.exit_code
             state.oom_killed, state.finished_ns = status.oom_killed, status.finished_ns
             container.shim = None
+            self._health.stop(container)
             self._launching.release(container)
             self._containers.save(container)
             if status.oom_killed:
@@ -217,6 +226,7 @@ class Lifecycle:
                 raise Conflict(f"container {container.id} is already paused")
             await shim.pause()
             container.state.status = "paused"
+            self._health.stop(container)
             self._containers.save(container)
         self._containers.publish(container, "pause")
 
@@ -228,6 +238,7 @@ class Lifecycle:
                 raise Conflict(f"container {container.id} is not paused")
             await shim.resume()
             container.state.status = "running"
+            self._health.watch(container)
             self._containers.save(container)
         self._containers.publish(container, "unpause")
 

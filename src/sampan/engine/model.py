@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.engine.healthstate import Health
 from sampan.engine.waiting import ExitWaiters
 from sampan.schema.container import ContainerConfig, EndpointConfig, HostConfig
 
@@ -59,6 +60,7 @@ class State(msgspec.Struct):
     finished_ns: int = NEVER_NS
     restart_count: int = 0
     stopped_by_user: bool = False
+    health: Health | None = None
 
     @property
     def is_running(self) -> bool:

@@ -60,6 +60,7 @@ class Reconciler:
         state.status = "paused" if shim.is_paused else "running"
         state.pid, state.started_ns = shim.pid, shim.started_ns
         engine.containers.save(container)
+        engine.health.watch(container)
 
     async def _settle(self, container: Container) -> None:
         """Record an end that nobody saw, and do what the restart policy or `--rm` ask for."""

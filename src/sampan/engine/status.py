@@ -6,6 +6,7 @@ Source: moby `container/state.go` String and go-units HumanDuration.
 
 from __future__ import annotations
 
+from sampan.engine.healthstate import describe_health
 from sampan.engine.model import State
 
 SECOND_NS = 1_000_000_000
@@ -14,7 +15,8 @@ SECOND_NS = 1_000_000_000
 def describe_status(state: State, *, now_ns: int) -> str:
     """`Up 3 minutes`, `Exited (0) 2 hours ago`, `Created` …"""
     if state.status == "running":
-        return f"Up {format_duration(now_ns - state.started_ns)}"
+        health = f" ({describe_health(state.health)})" if state.health else ""
+        return f"Up {format_duration(now_ns - state.started_ns)}{health}"
     if state.status == "paused":
         return f"Up {format_duration(now_ns - state.started_ns)} (Paused)"
     if state.status == "restarting":

@@ -63,6 +63,12 @@ class Execs:
         if each := self._by_id.get(exec_id):
             each.resize(rows, columns)
 
+    def signal(self, exec_id: str, number: int) -> None:
+        """Send a signal to an exec's program: until we have reaped it, the pid is no one else's."""
+        each = self._by_id.get(exec_id)
+        if each and each.exit_code is None:
+            os.kill(each.pid, number)
+
     def process_exited(self, pid: int, wait_status: int) -> None:
         """A child that is not the container's program has ended."""
         for each in list(self._by_id.values()):

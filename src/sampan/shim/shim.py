@@ -67,6 +67,7 @@ class Shim:
                 "attach": self._attach,
                 "hold": self._hold,
                 "signal": self._signal,
+                "signal-exec": self._signal_exec,
                 "resize": self._resize,
                 "pause": self._pause,
                 "exec": self._exec,
@@ -142,6 +143,10 @@ class Shim:
 
     def _signal(self, message: Message, _fds: list[int]) -> Message:
         self._container.signal(message["signal"], everyone=bool(message.get("all")))
+        return {}
+
+    def _signal_exec(self, message: Message, _fds: list[int]) -> Message:
+        self._execs.signal(message["exec_id"], message["signal"])
         return {}
 
     def _resize(self, message: Message, _fds: list[int]) -> Message:
