@@ -56,6 +56,7 @@ IFLA_INFO_DATA = 2
 IFLA_INFO_SLAVE_KIND = 4
 IFLA_INFO_SLAVE_DATA = 5
 IFLA_BRPORT_MODE = 4
+IFLA_BRPORT_ISOLATED = 33
 VETH_INFO_PEER = 1
 
 IFA_ADDRESS = 1
@@ -148,6 +149,12 @@ def set_hairpin(name: str) -> Request:
     return Request(RTM_NEWLINK, 0, _link(name) + nested(IFLA_LINKINFO, port), f"set hairpin mode of {name}")
 
 
+def set_isolated(name: str) -> Request:
+    """Keep a port of a bridge from reaching other ports that are isolated; the bridge itself it reaches."""
+    port = text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, u8(IFLA_BRPORT_ISOLATED, 1))
+    return Request(RTM_NEWLINK, 0, _link(name) + nested(IFLA_LINKINFO, port), f"isolate {name}")
+
+
 def set_no_link_local(link: int | str) -> Request:
     """Keep a link from giving itself an IPv6 address."""
     inet6 = nested(socket.AF_INET6, u8(_IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE))
@@ -176,11 +183,12 @@ def delete_address(index: int, address: str, prefix_length: int) -> Request:
     return Request(RTM_DELADDR, 0, payload, f"delete address {address}/{prefix_length}")
 
 
-def add_default_route(index: int, gateway: str) -> Request:
-    """Send everything that has no better route to `gateway`."""
+def add_default_route(index: int, gateway: str, *, replace: bool = False) -> Request:
+    """Send everything that has no better route to `gateway`, with `replace` also if it went elsewhere before."""
     header = RTMSG.pack(socket.AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
     payload = header + attribute(RTA_GATEWAY, socket.inet_aton(gateway)) + u32(RTA_OIF, index)
-    return Request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, payload, f"add default route via {gateway}")
+    flags = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
+    return Request(RTM_NEWROUTE, flags, payload, f"add default route via {gateway}")
 
 
 def get_link(name: str) -> Request:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from sampan.errors import Conflict, InvalidArgument, Unavailable
+from sampan.errors import Conflict, InvalidArgument, PermissionDenied, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def check_subnet(subnet: IPv4Network, networks: Iterable[IPv4Network]) -> None:
         raise PoolOverlap(subnet)
 
 
-class PoolOverlap(Conflict):
-    """The subnet is in use by another network; the words are Docker's."""
+class PoolOverlap(PermissionDenied):
+    """The subnet is in use by another network; the words and the kind are Docker's."""
 
     def __init__(self, subnet: IPv4Network) -> None:
-        super().__init__("Pool overlaps with other one on this address space")
+        super().__init__("invalid pool request: Pool overlaps with other one on this address space")
         self.subnet = subnet
 
 
@@ -96,7 +96,7 @@ def mac_of_address(address: IPv4Address) -> str:
 
 def _check_address(subnet: IPv4Network, address: IPv4Address, *, taken: bool) -> IPv4Address:
     if address not in subnet:
-        raise InvalidArgument(f"address {address}: not in the network's subnet {subnet}")
+        raise InvalidArgument(f"no configured subnet or ip-range contain the IP address {address}")
     if taken:
         raise Conflict(f"address {address}: Address already in use")
     return address

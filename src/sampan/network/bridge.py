@@ -24,13 +24,19 @@ from sampan.network.host import HostNetwork, read_host, read_sysctl
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """A network as the host sees it. `internal` ones have no way to the outside."""
+    """A network as the host sees it.
+
+    `internal` ones have no way to the outside; without `icc` its containers do not reach each other; without
+    `masquerade` they go out with their own addresses.
+    """
 
     name: str
     subnet: IPv4Network
     gateway: IPv4Address
     mtu: int
     internal: bool = False
+    icc: bool = True
+    masquerade: bool = True
 
     @property
     def interface(self) -> IPv4Interface:

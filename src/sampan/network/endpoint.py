@@ -5,8 +5,10 @@ The plan is a JSON object, because it crosses from one process to the other:
 
     {"namespace": "new" | "host",
      "interfaces": [{"bridge", "host_interface", "host_mac", "name", "mac",
-                     "address", "prefix_length", "gateway", "mtu"}, …],
+                     "address", "prefix_length", "gateway", "mtu", "isolated"}, …],
      "sysctls": {"net.ipv4.…": "…"}}
+
+`isolated` interfaces reach the bridge, not each other.
 
 `apply_endpoint` runs in the shim once it is in its new network namespace, and speaks to the host's through a
 socket that was opened before. A veth pair dies with the container's namespace; nothing has to be taken down.
@@ -17,7 +19,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import time
 
 from sampan.errors import NotFound
@@ -49,6 +50,7 @@ def plan_interface(
     prefix_length: int,
     gateway: str | None,
     mtu: int,
+    isolated: bool = False,
 ) -> dict[str, Any]:
     """Plan one interface; without `gateway` it has no default route (a container has only one)."""
     return {
@@ -61,6 +63,7 @@ def plan_interface(
         "prefix_length": prefix_length,
         "gateway": gateway,
         "mtu": mtu,
+        "isolated": isolated,
     }
 
 
@@ -94,11 +97,14 @@ def apply_endpoint(plan: Mapping[str, Any], host: NetlinkSocket) -> None:
         return
     for name, value in plan["sysctls"].items():
         write_sysctl(name, value)
-    with rt.open_route_socket() as own:
-        requests = [rt.set_up(rt.LOOPBACK_INDEX)]
-        for interface in plan["interfaces"]:
-            requests += _create(interface, host)
-        own.exchange(requests)
+    namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with rt.open_route_socket() as own:
+            own.exchange([rt.set_up(rt.LOOPBACK_INDEX)])
+            for interface in plan["interfaces"]:
+                attach_interface(interface, host, own, namespace)
+    finally:
+        os.close(namespace)
     for interface in plan["interfaces"]:
         wait_for_links(host, [interface["host_interface"], interface["bridge"]])
 
@@ -145,40 +151,35 @@ def host_mac(mac: str) -> str:
     return "0e:42:" + mac[6:]
 
 
-def _create(interface: Mapping[str, Any], host: NetlinkSocket) -> list[Request]:
-    """Create the veth pair; return what is left to do on this side."""
+def attach_interface(
+    interface: Mapping[str, Any], host: NetlinkSocket, own: NetlinkSocket, namespace: int
+) -> None:
+    """Make one interface of the network namespace that `own` is a route socket and `namespace` a descriptor of."""
     bridge = find_link(host, interface["bridge"])
     if bridge is None:
         raise NotFound(
             f"bridge {interface['bridge']}: no such interface", hint="restart the engine to restore it"
         )
     host_interface = interface["host_interface"]
-    namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        peer = rt.VethPeer(interface["name"], namespace, interface["mac"])
-        veth = rt.new_veth(
-            host_interface, master=bridge.index, mac=interface["host_mac"], mtu=interface["mtu"], peer=peer
-        )
-        host.exchange(
-            [
-                veth,
-                rt.set_no_link_local(host_interface),
-                rt.set_hairpin(host_interface),
-                rt.set_up(host_interface),
-            ]
-        )
-    finally:
-        os.close(namespace)
-    return _configure(interface)
+    peer = rt.VethPeer(interface["name"], namespace, interface["mac"])
+    veth = rt.new_veth(
+        host_interface, master=bridge.index, mac=interface["host_mac"], mtu=interface["mtu"], peer=peer
+    )
+    requests = [veth, rt.set_no_link_local(host_interface), rt.set_hairpin(host_interface)]
+    if interface.get("isolated"):
+        requests.append(rt.set_isolated(host_interface))
+    host.exchange([*requests, rt.set_up(host_interface)])
+    link = find_link(own, interface["name"])
+    assert link is not None, "just created"
+    own.exchange(_configure(interface, link.index))
 
 
-def _configure(interface: Mapping[str, Any]) -> list[Request]:
-    index = socket.if_nametoindex(interface["name"])
+def _configure(interface: Mapping[str, Any], index: int) -> list[Request]:
     requests = [
         rt.set_no_link_local(index),
         rt.set_up(index),
         rt.add_address(index, interface["address"], interface["prefix_length"]),
     ]
     if interface["gateway"]:
-        requests.append(rt.add_default_route(index, interface["gateway"]))
+        requests.append(rt.add_default_route(index, interface["gateway"], replace=True))
     return requests

@@ -11,7 +11,7 @@ What holds for a packet, in the order of the hooks:
 - *forward*: into a bridge go answers, what those maps sent there, and what comes from the same bridge. All
   else is dropped: other networks, and neighbours who route to a container's address directly, even to a port
   that is published (as Docker 28 does). Out of an internal bridge goes nothing but answers.
-- *postrouting*: containers go out with the host's address. Calls from the host's loopback, and from
+- *postrouting*: containers go out with the host's address, if their network has that. Calls from the host's loopback, and from
   containers to a published port of their own network, get the bridge's: else answers go around the host.
 
 Accepting is only for this table: a dropping chain of another table still has its say (coexistence).
@@ -159,15 +159,16 @@ def _forward_rules() -> list[list[bytes]]:
 def _bridge_rules(table: str, bridges: Sequence[Bridge]) -> list[Request]:
     names = [nft.interface_name(bridge.name) for bridge in bridges]
     internal = [nft.interface_name(bridge.name) for bridge in bridges if bridge.internal]
+    open_within = [nft.interface_name(bridge.name) for bridge in bridges if bridge.icc]
     rules = [_loopback_masquerade()]
     for bridge in bridges:
         rules.append(_hairpin_masquerade(bridge))
-        if not bridge.internal:
+        if bridge.masquerade and not bridge.internal:
             rules.append(_outward_masquerade(bridge))
     return [
         *nftables.add_elements(table, BRIDGES, [(name, b"") for name in names]),
         *nftables.add_elements(table, INTERNAL, [(name, b"") for name in internal]),
-        *nftables.add_elements(table, WITHIN, [(name + name, b"") for name in names]),
+        *nftables.add_elements(table, WITHIN, [(name + name, b"") for name in open_within]),
         *(nftables.add_rule(table, POSTROUTING, rule) for rule in rules),
     ]
 
