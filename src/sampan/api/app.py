@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sampan.api import archive, build, containers, images, networks, streams, system, unsupported, volumes
+from sampan.api import (
+    archive,
+    build,
+    containers,
+    figures,
+    images,
+    networks,
+    streams,
+    system,
+    unsupported,
+    volumes,
+)
 from sampan.api.errors import Route, errors_middleware
 from sampan.api.keys import ENGINE
 from sampan.api.versions import CURRENT, check_version
 from sampan.engine.engine import Engine
 
-RESOURCES = (containers, streams, archive, images, build, networks, volumes, system, unsupported)
+RESOURCES = (containers, streams, archive, figures, images, build, networks, volumes, system, unsupported)
 UNLIMITED = 1 << 62
 VERSION_PREFIX = r"/v{version:\d+\.\d+}"
 

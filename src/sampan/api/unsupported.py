@@ -14,9 +14,7 @@ routes = web.RouteTableDef()
 
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
-    ("GET", "/containers/{id}/top"),
     ("GET", "/containers/{id}/stats"),
-    ("GET", "/containers/{id}/changes"),
     ("POST", "/containers/{id}/update"),
     ("GET", "/containers/{id}/attach/ws"),
     ("POST", "/commit"),

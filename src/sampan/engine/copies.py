@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sampan.archive.pack import pack_tree
+from sampan.engine.changes import ChangeKind, list_changes
 from sampan.engine.copying import CopyTarget, clean_path, pack_path, resolve_path, stat_path, unpack_into
 from sampan.engine.root_view import RootViews
 from sampan.errors import InvalidArgument
@@ -77,6 +78,12 @@ class Copies:
         mount = self._snapshots.mount(container.id)
         layers = [mount.source] if mount.kind == "bind" else [mount.upper, *mount.lower]
         pack_tree(layers, "/", out)
+
+    def changes(self, container: Container) -> dict[str, ChangeKind]:
+        """What the container has changed of its image's files. Blocking: for a thread."""
+        directory = self._snapshots.upper_path(container.id)
+        lowers = self._snapshots.lowers(container.document.chain_id)
+        return list_changes(directory, lowers, is_layered=self._snapshots.driver.is_layered)
 
     async def _wait_unmounted(self, container: Container) -> None:
         """The shim of a container that has just ended may still have its root filesystem mounted."""
