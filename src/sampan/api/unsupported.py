@@ -14,7 +14,6 @@ routes = web.RouteTableDef()
 
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
-    ("GET", "/containers/{id}/stats"),
     ("POST", "/containers/{id}/update"),
     ("GET", "/containers/{id}/attach/ws"),
     ("POST", "/commit"),
