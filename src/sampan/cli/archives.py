@@ -10,12 +10,11 @@ from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from sampan.cli.output import Output
 
 STDIN = 0
-_READ_BYTES = 1 << 18
 
 
 def write_archive(out: Output, path: str, open_archive: Callable[[], Iterable[bytes]], *, verb: str) -> None:
@@ -58,19 +57,4 @@ def _write_whole(path: str, open_archive: Callable[[], Iterable[bytes]]) -> None
         raise
     finally:
         if descriptor >= 0:
-            os.close(descriptor)
-
-
-def iter_file(path: str) -> Iterator[bytes]:
-    """The pieces of a file; it is opened at once, so that a wrong path is known before anything is sent."""
-    return iter_descriptor(os.open(path, os.O_RDONLY), close=True)
-
-
-def iter_descriptor(descriptor: int, *, close: bool = False) -> Iterator[bytes]:
-    """What a descriptor gives until its end."""
-    try:
-        while data := os.read(descriptor, _READ_BYTES):
-            yield data
-    finally:
-        if close:
             os.close(descriptor)

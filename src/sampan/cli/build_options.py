@@ -13,8 +13,9 @@ from sampan.cli.env import read_labels
 from sampan.cli.flags import several, switch, text
 from sampan.cli.host_words import parse_extra_host
 from sampan.cli.mounts import split_csv
-from sampan.cli.sizes import parse_size, parse_ulimit, read_flag
+from sampan.cli.sizes import parse_ulimit, read_flag
 from sampan.client.jsontext import encode_json
+from sampan.client.sizes import parse_size
 from sampan.errors import InvalidArgument, Unsupported
 
 TYPE_CHECKING = False

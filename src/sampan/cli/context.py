@@ -39,27 +39,12 @@ class Context:
     def engine(self) -> Engine:
         """The engine's API; the engine runs when this returns."""
         if self._engine is None:
-            self._engine = self._open_engine()
+            from sampan.client.connect import open_engine
+
+            self._engine = open_engine(self.roots, self.address, environ=self.environ, say=self.out.note)
         return self._engine
 
     def close(self) -> None:
         """Let the engine go."""
         if self._engine is not None:
             self._engine.close()
-
-    def _open_engine(self) -> Engine:
-        from sampan.client.api import Engine
-        from sampan.client.http import NobodyListens
-
-        address = self.address
-        engine = Engine(address)
-        try:
-            engine.connect()
-        except NobodyListens:
-            if not address.may_start:
-                raise
-            from sampan.client.autostart import start_engine
-
-            start_engine(self.roots, address, environ=self.environ, say=self.out.note)
-            engine.connect()
-        return engine

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from sampan.cli.mounts import split_csv
-from sampan.cli.sizes import parse_size, read_flag
+from sampan.cli.sizes import read_flag
+from sampan.client.sizes import parse_size
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False

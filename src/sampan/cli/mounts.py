@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 
-from sampan.cli.sizes import parse_size, read_flag
+from sampan.cli.sizes import read_flag
+from sampan.client.sizes import parse_size
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False

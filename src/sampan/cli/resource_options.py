@@ -12,7 +12,8 @@ from sampan.cli.device_options import (
     plan_devices,
     plan_throttles,
 )
-from sampan.cli.sizes import parse_cpus, parse_size, parse_swap, parse_ulimit, read_flag
+from sampan.cli.sizes import parse_cpus, parse_swap, parse_ulimit, read_flag
+from sampan.client.sizes import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

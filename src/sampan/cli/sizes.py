@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the quantities of a command line: sizes, durations, numbers of processors, resource limits.
 
-Same grammar and words as docker's: go-units for sizes and ulimits, Go's time.ParseDuration, and its rational
-numbers for ``--cpus``. Everything raises InvalidArgument with the reason alone; `invalid_flag` adds where.
+Same grammar and words as docker's: go-units for ulimits, Go's time.ParseDuration, and its rational numbers for
+``--cpus``; sizes in bytes are in `sampan.client.sizes`. Everything raises InvalidArgument with the reason
+alone; `invalid_flag` adds where.
 """
 
 from __future__ import annotations
 
 from sampan.cli.flags import FlagError
+from sampan.client.sizes import parse_size
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_UNITS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _NANOSECONDS = {
     "ns": 1,
     "us": 1_000,
@@ -58,33 +59,6 @@ def read_flag(label: str, word: str, parse: Callable[[str], T]) -> T:
     except InvalidArgument as error:
         quoted = word.replace("\\", "\\\\").replace('"', '\\"')
         raise FlagError(f'invalid argument "{quoted}" for "{label}" flag: {error.message}') from None
-
-
-def parse_size(text: str) -> int:
-    """Bytes from ``512m``, ``1.5GiB``, ``100``: units are powers of 1024."""
-    end = len(text)
-    while end and text[end - 1] not in "0123456789. ":
-        end -= 1
-    if not end:
-        raise InvalidArgument(f"invalid size: '{text}'")
-    number, suffix = text[:end], text[end:]
-    number = number.removesuffix(" ")
-    try:
-        size = float(number) if number == number.strip() else float("")
-    except ValueError:
-        raise InvalidArgument(f'strconv.ParseFloat: parsing "{number}": invalid syntax') from None
-    if size < 0:
-        raise InvalidArgument(f"invalid size: '{text}'")
-    return int(size * _size_factor(suffix))
-
-
-def _size_factor(suffix: str) -> int:
-    unit = suffix.lower()
-    if unit in ("", "b"):
-        return 1
-    if unit[0] in _UNITS and unit[1:] in ("", "b", "ib"):
-        return int(1024 ** _UNITS[unit[0]])
-    raise InvalidArgument(f"invalid suffix: '{suffix}'")
 
 
 def parse_swap(text: str) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from sampan.client.failures import name_failure
 from sampan.client.jsontext import decode_json
 from sampan.errors import (
     Cancelled,
@@ -45,11 +46,12 @@ _KINDS: dict[int, type[SampanError]] = {
 class Answer:
     """Reads one body from its connection; `finish` gives the connection back once the body is wholly read."""
 
-    __slots__ = ("_body", "_finish", "fields", "status")
+    __slots__ = ("_body", "_finish", "_wire", "fields", "status")
 
     def __init__(self, wire: Wire, head: Head, *, bodiless: bool, finish: Callable[[bool], None]) -> None:
         self.status = head.status
         self.fields = head.fields
+        self._wire = wire
         self._finish: Callable[[bool], None] | None = finish
         self._body = self._open_body(wire, head, bodiless or head.status in _NO_BODY)
 
@@ -63,6 +65,10 @@ class Answer:
         if length.isdecimal():
             return self._ending(wire.iter_length(int(length)), keep)
         return self._ending(wire.iter_rest(), keep=False)
+
+    def comes_within(self, timeout_s: float) -> bool:
+        """Wait for more of the body, or its end, but no longer; only before the body is first read."""
+        return self._finish is None or self._wire.comes_within(timeout_s)
 
     def _ending(self, body: Iterator[bytes], keep: bool) -> Iterator[bytes]:
         try:
@@ -119,7 +125,7 @@ class Answer:
         kind = _KINDS.get(self.status, Internal)
         text = self._read_some()
         try:
-            return kind(str(decode_json(text)["message"]))
+            return name_failure(kind, str(decode_json(text)["message"]))
         except (DataCorrupt, KeyError, TypeError):
             said = text.decode(errors="replace").strip() or f"status {self.status}"
             return kind(f"engine answered: {said}")

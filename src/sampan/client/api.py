@@ -49,7 +49,7 @@ class Engine:
         self.http.adopt(Wire(connect(self.http.address)))
 
     def close(self) -> None:
-        """Close the idle connection."""
+        """Close the idle connections."""
         self.http.close()
 
     def call(

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small blocking HTTP/1.1 client over a unix socket or plain TCP.
 
-Connections are kept alive: one that is idle is used again, and a second is opened while an answer is still
+Connections are kept alive: one that is idle is used again, and another is opened while an answer is still
 being read (`wait` beside `attach`). An upgrade gives the raw socket away, with whatever came after its head.
+Threads may share a client: taking an idle connection and giving it back are each one operation on a list.
 Not here: TLS, redirects, proxies, compression; the Engine API's paths (`api`).
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Body = bytes | Iterable[bytes] | None
 
 _REPEATABLE = frozenset(("GET", "HEAD"))
+_MOST_IDLE = 32
 
 
 class NobodyListens(Unavailable):
@@ -94,14 +96,14 @@ class HttpClient:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._idle: Wire | None = None
+        self._idle: list[Wire] = []
 
     def request(
         self, method: str, target: str, *, fields: Mapping[str, str] | None = None, body: Body = None
     ) -> Answer:
         """Send one request and read the head of its answer; the body is read from the Answer."""
         asked = fields or {}
-        idle, self._idle = self._idle, None
+        idle = self._take_idle()
         if idle is not None:
             try:
                 return self._exchange(idle, method, target, asked, body)
@@ -124,13 +126,22 @@ class HttpClient:
 
     def adopt(self, wire: Wire) -> None:
         """Use this connection for the next request."""
-        self.close()
-        self._idle = wire
+        self._idle.append(wire)
 
     def close(self) -> None:
-        """Close the idle connection, if any."""
-        wire, self._idle = self._idle, None
-        if wire is not None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().socket.close()
+
+    def _take_idle(self) -> Wire | None:
+        """A connection that the server has not closed meanwhile."""
+        while True:
+            try:
+                wire = self._idle.pop()
+            except IndexError:
+                return None
+            if wire.is_quiet():
+                return wire
             wire.socket.close()
 
     def _exchange(
@@ -171,8 +182,8 @@ class HttpClient:
             raise
 
         def finish(keep: bool) -> None:
-            if keep and refusal is None and self._idle is None and not hijack:
-                self._idle = wire
+            if keep and refusal is None and len(self._idle) < _MOST_IDLE and not hijack:
+                self._idle.append(wire)
             elif not hijack or answered.status not in (101, 200):
                 wire.socket.close()
 

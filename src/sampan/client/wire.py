@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 16
+_MSG_PEEK, _MSG_DONTWAIT = 0x2, 0x40
 _MSG_NOSIGNAL = 0x4000  # SIGPIPE is left to stdout: an engine that went away is an error, not a silent end
 
 
@@ -64,6 +65,28 @@ class Wire:
             return self.socket.recv(READ_BYTES)
         except ConnectionError as error:
             raise ConnectionLost from error
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come, not even the end: what an idle connection must be to be used again."""
+        if self._buffer:
+            return False
+        try:
+            self.socket.recv(1, _MSG_PEEK | _MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def comes_within(self, timeout_s: float) -> bool:
+        """Wait until there is something to read, or the end, but no longer."""
+        from select import POLLIN, poll
+
+        if self._buffer:
+            return True
+        poller = poll()
+        poller.register(self.socket.fileno(), POLLIN)
+        return bool(poller.poll(max(0.0, timeout_s * 1000)))
 
     def take_buffer(self) -> bytes:
         """What was read beyond the last head; the buffer is empty afterwards."""

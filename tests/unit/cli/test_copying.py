@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sampan.cli.copying import Place, plan_copy, resolve_link, split_argument, split_path
+from sampan.client.copying import Place, plan_copy, resolve_link, split_argument, split_path
 from sampan.errors import InvalidArgument, NotFound
 from scripted_engine import ScriptedEngine, answer, chunked
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampan.cli.mounts import parse_mount, plan_tmpfs, plan_volumes, split_csv
-from sampan.cli.sizes import parse_cpus, parse_duration, parse_size
+from sampan.cli.sizes import parse_cpus, parse_duration
+from sampan.client.sizes import parse_size
 from sampan.errors import InvalidArgument
 
 

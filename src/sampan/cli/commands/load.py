@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 
-from sampan.cli.archives import STDIN, iter_descriptor, iter_file
+from sampan.cli.archives import STDIN
 from sampan.cli.command import Command
 from sampan.cli.flags import switch, text
 from sampan.cli.messages import show_messages
+from sampan.client.pieces import iter_descriptor, iter_file
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False

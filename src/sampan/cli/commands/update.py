@@ -6,7 +6,8 @@ from __future__ import annotations
 from sampan.cli.command import Command, at_least
 from sampan.cli.each import for_each
 from sampan.cli.flags import Flag, number, text
-from sampan.cli.sizes import parse_cpus, parse_size, parse_swap, read_flag
+from sampan.cli.sizes import parse_cpus, parse_swap, read_flag
+from sampan.client.sizes import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from sampan.archive.entry import Entry, Kind
 from sampan.archive.extract import Extraction
 from sampan.archive.pack import pack_tree
 from sampan.archive.reader import TarReader
-from sampan.cli.archives import iter_descriptor
-from sampan.cli.copying import Copy
+from sampan.client.copying import Copy
+from sampan.client.pieces import iter_descriptor
 from sampan.errors import NotFound
 
 
