@@ -108,6 +108,7 @@ def check_host_config(host: HostConfig) -> None:
             f"invalid restart policy: unknown policy '{host.restart_policy.name}'; use one of 'no', 'always', "
             "'on-failure', or 'unless-stopped'"
         )
+    _check_retries(host)
     if host.auto_remove and host.restart_policy.name not in ("", "no"):
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
     if host.log_config.type not in LOG_DRIVERS:
@@ -123,6 +124,17 @@ def check_host_config(host: HostConfig) -> None:
     for name, mode in (("IpcMode", host.ipc_mode), ("PidMode", host.pid_mode), ("UTSMode", host.uts_mode)):
         if mode not in ("", "private", "host", "shareable") and not mode.startswith("container:"):
             raise InvalidArgument(f"invalid {name}: {mode}")
+
+
+def _check_retries(host: HostConfig) -> None:
+    policy = host.restart_policy
+    if policy.name == "on-failure" and policy.maximum_retry_count < 0:
+        raise InvalidArgument("invalid restart policy: maximum retry count cannot be negative")
+    if policy.name not in ("", "on-failure") and policy.maximum_retry_count:
+        raise InvalidArgument(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'"
+            + (" and cannot be negative" if policy.maximum_retry_count < 0 else "")
+        )
 
 
 def _refuse_unsupported(host: HostConfig) -> None:

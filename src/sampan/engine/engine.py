@@ -20,13 +20,13 @@ from sampan.content.store import ContentStore
 from sampan.engine.containers import Containers
 from sampan.engine.copies import Copies
 from sampan.engine.create import plan_warnings
+from sampan.engine.disk_usage import DiskUsage
 from sampan.engine.events import EventBus
 from sampan.engine.execs import Execs
 from sampan.engine.executor import StepExecutor
 from sampan.engine.facts import Facts, filesystem_of
 from sampan.engine.health import HealthChecks
 from sampan.engine.hostca import HostCa
-from sampan.engine.inspect import summarise_container
 from sampan.engine.launching import Launching
 from sampan.engine.lifecycle import Lifecycle
 from sampan.engine.logs import LogRequest, Logs
@@ -36,7 +36,6 @@ from sampan.engine.reconcile import Reconciler
 from sampan.engine.spec import Host
 from sampan.engine.tasks import Background
 from sampan.engine.trash import Trash
-from sampan.engine.usage import tree_size
 from sampan.engine.volumes import Volumes
 from sampan.errors import Conflict, InvalidArgument
 from sampan.image.store import ImageStore
@@ -98,6 +97,8 @@ class Engine:
         )
         self.facts = _read_facts(roots, "overlay2" if self.snapshots.driver.is_layered else "vfs")
 
+        self.disk_usage = DiskUsage(self)
+
     async def start(self) -> None:
         """Find what still runs, record what has ended, sweep what nobody names."""
         for path in (self.roots.containers, self.roots.running):
@@ -106,6 +107,7 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of everything; containers go on."""
+        self.lifecycle.close()
         await self.health.close()
         await self.background.drain(timeout_s=5.0)
         for container in self.containers.all():
@@ -171,25 +173,6 @@ class Engine:
         """SystemInfo."""
         counts = Counter(container.state.status for container in self.containers.all())
         return self.facts.info(counts, now_ns=time.time_ns(), images=len(self.images.list()))
-
-    async def disk_usage(self) -> dict[str, Any]:
-        """SystemDataUsage: images by their layers once, containers by what they wrote, volumes by their folders."""
-        containers = []
-        for container in self.containers.all():
-            sizes = await self.container_sizes(container)
-            containers.append(summarise_container(container, now_ns=time.time_ns()) | sizes)
-        volumes = []
-        for volume in self.volumes.describe_all():
-            size = await asyncio.to_thread(tree_size, volume["Mountpoint"])
-            users = len(self.containers.users_of_volume(volume["Name"]))
-            volumes.append(volume | {"UsageData": {"Size": size, "RefCount": users}})
-        return {
-            "LayersSize": await asyncio.to_thread(self.images.layers_size),
-            "Images": [self.images.summary(image) for image in self.images.list()],
-            "Containers": containers,
-            "Volumes": volumes,
-            "BuildCache": self.builder.describe_cache(),
-        }
 
 
 def _write_all(fd: int, data: bytes) -> None:

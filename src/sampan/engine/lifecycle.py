@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sampan.engine.model import Attachment, Container
-from sampan.engine.restart import RestartSchedule
+from sampan.engine.restart import RestartSchedule, RestartTimers
 from sampan.engine.signals import parse_signal
 from sampan.errors import Conflict, Internal, NotModified, SampanError
 from sampan.shim.control import StartFailed
@@ -52,13 +52,24 @@ class Lifecycle:
         self._trash = trash
         self._health = health
         self._restarts = RestartSchedule()
+        self._timers = RestartTimers()
 
     async def start(self, container: Container) -> None:
         """Run the program. A start that fails keeps the container, with its error and exit code."""
-        self._restarts.forget(container.id)
+        self._forget_restarts(container)
         async with container.lock:
             _require_startable(container)
+            container.state.restart_count = 0
             await self._start(container)
+
+    def close(self) -> None:
+        """The engine ends: containers that wait for a restart keep waiting, for the next engine."""
+        self._timers.close()
+
+    def _forget_restarts(self, container: Container) -> None:
+        """The user took over: the next delay is the first again, and nothing is under way."""
+        self._restarts.forget(container.id)
+        self._timers.cancel(container.id)
 
     async def _start(self, container: Container) -> None:
         state = container.state
@@ -102,8 +113,10 @@ class Lifecycle:
             if container.shim is not shim:
                 return
             state = container.state
-            state.status, state.pid, state.exit_code = "exited", 0, status.exit_code
+            state.pid, state.exit_code = 0, status.exit_code
             state.oom_killed, state.finished_ns = status.oom_killed, status.finished_ns
+            delay_s = self._restarts.delay_s(container)
+            state.status = "exited" if delay_s is None else "restarting"
             container.shim = None
             self._health.stop(container)
             self._launching.release(container)
@@ -115,21 +128,21 @@ class Lifecycle:
                 container, "die", exitCode=str(state.exit_code), execDuration=str(seconds)
             )
         container.waiters.notify_exit(state.exit_code)
-        await self._after_exit(container)
-
-    async def _after_exit(self, container: Container) -> None:
-        delay_s = self._restarts.delay_s(container)
         if delay_s is not None:
-            container.state.status = "restarting"
-            self._containers.save(container)
-            self._background.spawn(
-                self._restart_later(container, delay_s), name=f"restart of {container.id[:12]}"
-            )
+            self.start_again_after(container, delay_s)
         elif container.host_config.auto_remove and not container.is_removing:
             await self.remove(container, volumes=True)
 
-    async def _restart_later(self, container: Container, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
+    def start_again_after(self, container: Container, delay_s: float) -> None:
+        """Start a container that waits for its restart."""
+
+        def start() -> None:
+            self._background.spawn(self._start_again(container), name=f"restart of {container.id[:12]}")
+
+        if container.state.status == "restarting":
+            self._timers.set(container.id, delay_s, start)
+
+    async def _start_again(self, container: Container) -> None:
         async with container.lock:
             if container.state.status != "restarting" or container.is_removing:
                 return
@@ -144,13 +157,13 @@ class Lifecycle:
 
     async def stop(self, container: Container, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask the program to end, then make it; -1 waits for ever."""
-        container.state.stopped_by_user = True
-        self._restarts.forget(container.id)
-        if container.state.status == "restarting":
-            await self._cancel_restart(container)
+        if await self._cancel_restart(container):
             return
         if not container.state.is_running:
             raise NotModified("container already stopped")
+        self._restarts.forget(container.id)
+        container.state.stopped_by_user = True
+        self._containers.save(container)
         await self.unpause_if_paused(container)
         number = parse_signal(signal or container.config.stop_signal or "SIGTERM")
         limit = _stop_timeout(container, timeout_s)
@@ -158,11 +171,17 @@ class Lifecycle:
             await self._kill(container)
         self._containers.publish(container, "stop")
 
-    async def _cancel_restart(self, container: Container) -> None:
+    async def _cancel_restart(self, container: Container) -> bool:
+        """Leave a container stopped that waits for its restart; false if it does not, or its start came first."""
+        if container.state.status != "restarting":
+            return False
+        self._forget_restarts(container)
         async with container.lock:
-            if container.state.status == "restarting":
-                container.state.status = "exited"
-                self._containers.save(container)
+            if container.state.status != "restarting":
+                return False
+            container.state.status, container.state.stopped_by_user = "exited", True
+            self._containers.save(container)
+            return True
 
     async def _signal_and_wait(self, container: Container, number: int, limit_s: float | None) -> bool:
         """Send a signal, then say whether the program ended in time."""
@@ -193,14 +212,20 @@ class Lifecycle:
                 logger.debug("signal %d to %s: %s", number, container.name, error)
 
     async def kill(self, container: Container, signal: str = "") -> None:
-        """`docker kill`: any signal; SIGKILL also waits for the end."""
+        """`docker kill`: any signal; SIGKILL also waits for the end.
+
+        What asks the program to end counts as a stop: the restart policy does not undo it.
+        """
         number = parse_signal(signal or "SIGKILL")
+        if await self._cancel_restart(container):
+            return
         if not container.state.is_running or container.shim is None:
             raise Conflict(
                 f"cannot kill container: {container.name}: container {container.id} is not running"
             )
-        if number == 9:
+        if number in (9, parse_signal(container.config.stop_signal or "SIGTERM")):
             container.state.stopped_by_user = True
+        if number == 9:
             await self._kill(container)
             return
         await self.signal(container, number)

@@ -74,16 +74,10 @@ class Reconciler:
             )
             await engine.lifecycle.ended(container, None, status)
         elif container.state.status == "restarting" or wants_restart_after_boot(container):
-            await self._start_again(container)
+            container.state.status = "restarting"
+            engine.lifecycle.start_again_after(container, 0.0)
         elif container.host_config.auto_remove and container.state.started_ns:
             await engine.lifecycle.remove(container, volumes=True)
-
-    async def _start_again(self, container: Container) -> None:
-        container.state.status = "exited"
-        try:
-            await self._engine.lifecycle.start(container)
-        except SampanError as error:
-            logger.warning("restart of %s failed: %s", container.name, error)
 
     async def _end_strangers(self, known: set[str]) -> None:
         root = self._engine.roots.running

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a container that ended is started again (pure but for the memory of delays).
+"""When a container that ended is started again: the policy (pure), the delays, and the timers that wait for them.
 
 Source: docker run reference, "Restart policies": 100 ms, doubled each time up to a minute; a run of ten
 seconds or more begins anew; a container that the user stopped is left alone.
 """
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
 
 from sampan.engine.model import Container
 
@@ -35,6 +38,35 @@ class RestartSchedule:
         delay = self._delays.get(container.id, FIRST_DELAY_S)
         self._delays[container.id] = min(delay * 2, LONGEST_DELAY_S)
         return delay
+
+
+class RestartTimers:
+    """What waits to be started again; a timer that is cancelled has not begun to start anything."""
+
+    def __init__(self) -> None:
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def set(self, container_id: str, delay_s: float, action: Callable[[], object]) -> None:
+        """Call `action` after a while, once."""
+        self.cancel(container_id)
+        self._timers[container_id] = asyncio.get_running_loop().call_later(
+            delay_s, self._fire, container_id, action
+        )
+
+    def _fire(self, container_id: str, action: Callable[[], object]) -> None:
+        del self._timers[container_id]
+        action()
+
+    def cancel(self, container_id: str) -> None:
+        """Forget a timer, if there is one."""
+        timer = self._timers.pop(container_id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        """The engine ends: what waits is started by the next one."""
+        for container_id in list(self._timers):
+            self.cancel(container_id)
 
 
 def wants_restart_after_boot(container: Container) -> bool:
