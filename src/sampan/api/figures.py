@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes on in a container: its processes, what it uses, and what it has changed on its disk.
+"""What goes on in a container: its processes, what it uses and may use, what it has changed on its disk.
 
-Source: Engine API v1.51, ContainerTop, ContainerStats, ContainerChanges.
+Source: Engine API v1.51, ContainerTop, ContainerStats, ContainerUpdate, ContainerChanges.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import msgspec
 from aiohttp import web
 
 from sampan.api import query
@@ -17,7 +18,9 @@ from sampan.api.containers import find
 from sampan.api.keys import ENGINE
 from sampan.engine.stats import iter_stats
 from sampan.engine.top import list_processes
+from sampan.engine.update import update_container
 from sampan.errors import InvalidArgument
+from sampan.schema.container import HostConfig
 
 routes = web.RouteTableDef()
 
@@ -55,3 +58,12 @@ async def stats(request: web.Request) -> web.StreamResponse:
         async for sample in samples:
             await lines.write(sample)
     return await lines.close()
+
+
+@routes.post("/containers/{id}/update")
+async def update(request: web.Request) -> web.Response:
+    """ContainerUpdate."""
+    container = find(request)
+    wanted = msgspec.json.decode(await request.read(), type=HostConfig)
+    warnings = await update_container(request.app[ENGINE].containers, container, wanted)
+    return json_response({"Warnings": warnings or None})

@@ -14,7 +14,6 @@ routes = web.RouteTableDef()
 
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
-    ("POST", "/containers/{id}/update"),
     ("GET", "/containers/{id}/attach/ws"),
     ("POST", "/commit"),
     ("POST", "/session"),

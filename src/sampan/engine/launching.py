@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sampan.engine.cgroups import cgroup_path, leave_cpuset
 from sampan.engine.create import program_env
 from sampan.engine.files import write_container_files
 from sampan.engine.hostca import add_missing
@@ -101,6 +102,7 @@ class Launching:
 
     def release(self, container: Container) -> None:
         """Give back what only a running container holds."""
+        leave_cpuset(container)
         self._networks.leave(container)
 
     def _plan_order(self, container: Container, network: dict[str, Any], rootfs: Mount) -> dict[str, Any]:
@@ -178,7 +180,7 @@ class Launching:
             hostname=config.hostname,
             domainname=config.domainname,
             host_config=host,
-            cgroup_path=f"{host.cgroup_parent or '/sampan'}/{container.id}",
+            cgroup_path=cgroup_path(container.id, host),
             seccomp=None,
             tty=config.tty,
             no_new_privileges=options.no_new_privileges,
