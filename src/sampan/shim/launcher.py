@@ -129,10 +129,13 @@ def _load_everything() -> None:
 
     Objects alive now are taken from the collector's sight: its marks would be written into every page.
     """
-    import encodings.latin_1  # noqa: F401 - loaded by name at the first use, which must not be later
+    import codecs
 
+    import sampan.shim.shim  # noqa: F401 - and with it whatever a shim and its maker do
     from sampan.shim.native import remember_hierarchies
 
+    for codec in ("ascii", "latin-1"):
+        codecs.lookup(codec)  # loaded by name at the first use, which must not be later
     remember_hierarchies()
     gc.collect()
     gc.freeze()
