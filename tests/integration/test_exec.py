@@ -7,6 +7,7 @@ import contextlib
 import json
 
 import pytest
+
 from integration.engine_process import CommandLine, wait_until
 
 

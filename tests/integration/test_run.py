@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from integration.engine_process import CommandLine, EngineProcess, wait_until
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from integration.engine_process import CommandLine, EngineProcess, wait_until
 
 DEFAULT_CAPABILITIES = "00000000a80425fb"
