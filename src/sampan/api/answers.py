@@ -8,12 +8,19 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from sampan.api.history import Kind, as_of
+
 encode = msgspec.json.encode
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
     """A body of JSON, ended by a newline as Go's encoder does."""
     return web.Response(status=status, body=encode(value) + b"\n", content_type="application/json")
+
+
+def described(request: web.Request, kind: Kind, value: dict[str, Any], status: int = 200) -> web.Response:
+    """An object as the client's version of the API knows it."""
+    return json_response(as_of(request["version"], kind, value), status)
 
 
 def no_content() -> web.Response:

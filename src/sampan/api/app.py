@@ -22,20 +22,12 @@ from sampan.api import (
 )
 from sampan.api.errors import Route, errors_middleware
 from sampan.api.keys import ENGINE
-from sampan.api.versions import CURRENT, check_version
+from sampan.api.versions import CURRENT, SERVER_HEADERS, check_version
 from sampan.engine.engine import Engine
 
 RESOURCES = (containers, streams, archive, figures, images, build, networks, volumes, system, unsupported)
 UNLIMITED = 1 << 62
 VERSION_PREFIX = r"/v{version:\d+\.\d+}"
-
-SERVER_HEADERS = {
-    "Api-Version": CURRENT,
-    "Docker-Experimental": "false",
-    "Ostype": "linux",
-    "Server": f"Sampan ({CURRENT})",
-    "Builder-Version": "1",
-}
 
 
 def make_app(engine: Engine) -> web.Application:

@@ -9,9 +9,11 @@ import msgspec
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, json_response, no_content
+from sampan.api.answers import JsonLines, described, json_response, no_content
 from sampan.api.container_filters import ALLOWED_FILTERS, plan_filter
+from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
+from sampan.api.older_requests import adapt_create, is_before
 from sampan.engine.inspect import inspect_container, summarise_container
 from sampan.engine.model import Container
 from sampan.engine.waiting import check_condition
@@ -40,7 +42,7 @@ async def list_containers(request: web.Request) -> web.Response:
     if query.flag(request.query, "size"):
         for container, summary in zip(selected, summaries, strict=False):
             summary |= await engine.container_sizes(container)
-    return json_response(summaries)
+    return json_response([as_of(request["version"], "container summary", line) for line in summaries])
 
 
 @routes.post("/containers/create")
@@ -50,9 +52,10 @@ async def create_container(request: web.Request) -> web.Response:
     if not body:
         raise InvalidArgument("invalid JSON: got EOF while reading request body")
     create = msgspec.json.decode(body, type=ContainerCreate)
+    outdated = adapt_create(create, request["version"])
     engine = request.app[ENGINE]
     container, warnings = engine.create_container(request.query.get("name", ""), create)
-    return json_response({"Id": container.id, "Warnings": warnings}, status=201)
+    return json_response({"Id": container.id, "Warnings": warnings + outdated}, status=201)
 
 
 @routes.get("/containers/{id}/json")
@@ -60,13 +63,13 @@ async def inspect(request: web.Request) -> web.Response:
     """ContainerInspect."""
     engine = request.app[ENGINE]
     container = find(request)
-    described = inspect_container(
+    shown = inspect_container(
         container,
         data_dir=f"{engine.roots.containers}/{container.id}",
     )
     if query.flag(request.query, "size"):
-        described |= await engine.container_sizes(container)
-    return json_response(described)
+        shown |= await engine.container_sizes(container)
+    return described(request, "container", shown)
 
 
 @routes.post("/containers/{id}/start")
@@ -82,9 +85,14 @@ async def stop(request: web.Request) -> web.Response:
     await request.app[ENGINE].lifecycle.stop(
         find(request),
         timeout_s=query.optional_integer(request.query, "t"),
-        signal=request.query.get("signal", ""),
+        signal=_stop_signal(request),
     )
     return no_content()
+
+
+def _stop_signal(request: web.Request) -> str:
+    """The signal of a stop is the client's choice since 1.42."""
+    return "" if is_before(request["version"], "1.42") else request.query.get("signal", "")
 
 
 @routes.post("/containers/{id}/restart")
@@ -93,7 +101,7 @@ async def restart(request: web.Request) -> web.Response:
     await request.app[ENGINE].lifecycle.restart(
         find(request),
         timeout_s=query.optional_integer(request.query, "t"),
-        signal=request.query.get("signal", ""),
+        signal=_stop_signal(request),
     )
     return no_content()
 
@@ -139,7 +147,8 @@ async def resize(request: web.Request) -> web.Response:
 async def wait(request: web.Request) -> web.StreamResponse:
     """ContainerWait: the head at once, the exit code when the time comes."""
     container = find(request)
-    condition = check_condition(request.query.get("condition", ""))
+    older = is_before(request["version"], "1.30")
+    condition = check_condition("" if older else request.query.get("condition", ""))
     exited = await request.app[ENGINE].lifecycle.wait(container, condition)
     lines = await JsonLines.open(request)
     try:

@@ -16,6 +16,7 @@ import socket
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from sampan.api.versions import SERVER_HEADERS
 from sampan.errors import InvalidArgument
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
@@ -77,4 +78,5 @@ def _head(media_type: str, *, wants_upgrade: bool) -> bytes:
         ]
     else:
         lines = ["HTTP/1.1 200 OK", f"Content-Type: {media_type}"]
+    lines += [f"{name}: {value}" for name, value in SERVER_HEADERS.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

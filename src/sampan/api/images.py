@@ -12,9 +12,11 @@ from typing import Any
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, json_response, open_stream
+from sampan.api.answers import JsonLines, described, json_response, open_stream
+from sampan.api.history import as_of
 from sampan.api.image_filters import ALLOWED_FILTERS, plan_filter
 from sampan.api.keys import ENGINE
+from sampan.api.older_requests import is_before
 from sampan.api.piping import BodyReader, stream_thread
 from sampan.build.changes import apply_changes
 from sampan.errors import InvalidArgument, SampanError, Unavailable
@@ -36,14 +38,13 @@ async def list_images(request: web.Request) -> web.Response:
     """ImageList."""
     engine = request.app[ENGINE]
     keep = plan_filter(query.filters(request.query, ALLOWED_FILTERS), engine)
-    show_size = query.flag(request.query, "shared-size")
-    summaries: list[dict[str, Any]] = []
-    for image in engine.images.list():
-        if keep(image):
-            users = len(engine.containers.users_of_image(str(image.id)))
-            summary = engine.images.summary(image) | {"Containers": users if show_size else -1}
-            summaries.append(summary)
-    return json_response(summaries)
+    version = request["version"]
+    shared_sizes = query.flag(request.query, "shared-size") and not is_before(version, "1.42")
+    summaries = [
+        summary | {"Containers": len(engine.containers.users_of_image(summary["Id"]))}
+        for summary in engine.images.summaries(keep, shared_sizes=shared_sizes)
+    ]
+    return json_response([as_of(version, "image summary", summary) for summary in summaries])
 
 
 @routes.get("/images/get")
@@ -74,7 +75,7 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
 @routes.get("/images/{name:.+}/json")
 async def inspect_image(request: web.Request) -> web.Response:
     """ImageInspect."""
-    return json_response(request.app[ENGINE].images.inspect(find(request)))
+    return described(request, "image", request.app[ENGINE].images.inspect(find(request)))
 
 
 @routes.get("/images/{name:.+}/history")

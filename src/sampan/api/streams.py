@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import json_response, open_stream
+from sampan.api.answers import described, json_response, open_stream
 from sampan.api.containers import find
 from sampan.api.hijack import MULTIPLEXED_STREAM, RAW_STREAM, Hijacked, hijack
 from sampan.api.keys import ENGINE
@@ -141,7 +141,7 @@ async def start_exec(request: web.Request) -> web.StreamResponse:
 async def inspect_exec(request: web.Request) -> web.Response:
     """ExecInspect."""
     execs = request.app[ENGINE].execs
-    return json_response(execs.inspect(execs.find(request.match_info["id"])))
+    return described(request, "exec", execs.inspect(execs.find(request.match_info["id"])))
 
 
 @routes.post("/exec/{id}/resize")

@@ -13,11 +13,13 @@ from typing import Any
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, json_response
+from sampan.api.answers import JsonLines, described
 from sampan.api.container_filters import has_label
+from sampan.api.history import Kind, as_of
 from sampan.api.keys import ENGINE
+from sampan.api.older_requests import is_before
 from sampan.api.versions import CURRENT, MINIMUM
-from sampan.errors import Unsupported
+from sampan.errors import InvalidArgument, Unsupported
 
 routes = web.RouteTableDef()
 
@@ -39,6 +41,11 @@ EVENT_FILTERS = frozenset(
         "volume",
     ]
 )
+DISK_USAGE_PARTS: tuple[tuple[str, Kind], ...] = (
+    ("Images", "image summary"),
+    ("Containers", "container summary"),
+    ("Volumes", "volume"),
+)
 ACTOR_KINDS = (
     "container",
     "image",
@@ -58,20 +65,26 @@ ACTOR_KINDS = (
 async def ping(_: web.Request) -> web.Response:
     """SystemPing: the headers that every client negotiates with are added to all answers."""
     return web.Response(
-        text="OK", headers={"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
+        text="OK",
+        headers={
+            "Cache-Control": "no-cache, no-store, must-revalidate",
+            "Pragma": "no-cache",
+            "Swarm": "inactive",
+        },
     )
 
 
 @routes.get("/version")
 async def version(request: web.Request) -> web.Response:
     """SystemVersion."""
-    return json_response(request.app[ENGINE].facts.version(api=CURRENT, minimum=MINIMUM))
+    facts = request.app[ENGINE].facts
+    return described(request, "system version", facts.version(api=CURRENT, minimum=MINIMUM))
 
 
 @routes.get("/info")
 async def info(request: web.Request) -> web.Response:
     """SystemInfo."""
-    return json_response(request.app[ENGINE].info())
+    return described(request, "info", request.app[ENGINE].info())
 
 
 @routes.get("/events")
@@ -79,23 +92,28 @@ async def events(request: web.Request) -> web.StreamResponse:
     """SystemEvents: what happened since, then what happens, until."""
     bus = request.app[ENGINE].events
     wanted = query.filters(request.query, EVENT_FILTERS)
+    older = is_before(request["version"], "1.46")
+
+    def keep(event: dict[str, Any]) -> bool:
+        is_later = older and (event["Type"], event["Action"]) == ("image", "create")
+        return matches(event, wanted) and not is_later
+
     since, until = (_moment(request.query.get(name, "")) for name in ("since", "until"))
+    if since is not None and until is not None and until < since:
+        raise InvalidArgument(
+            f"`since` time ({request.query['since']}) cannot be after `until` time ({request.query['until']})"
+        )
     with bus.subscription() as queue:
         lines = await JsonLines.open(request)
         for event in bus.history() if since is not None else ():
-            if (
-                since is not None
-                and event["timeNano"] >= since
-                and _in_time(event, until)
-                and matches(event, wanted)
-            ):
+            if event["timeNano"] >= (since or 0) and _in_time(event, until) and keep(event):
                 await lines.write(event)
         while (limit_s := _seconds_left(until)) is None or limit_s > 0:
             try:
                 event = await asyncio.wait_for(queue.get(), limit_s)
             except TimeoutError:
                 break
-            if matches(event, wanted):
+            if keep(event):
                 await lines.write(event)
     return await lines.close()
 
@@ -141,7 +159,13 @@ def _is_actor(actor: dict[str, Any], values: list[str]) -> bool:
 @routes.get("/system/df")
 async def disk_usage(request: web.Request) -> web.Response:
     """SystemDataUsage."""
-    return json_response(await request.app[ENGINE].disk_usage())
+    version = request["version"]
+    kinds = [] if is_before(version, "1.42") else request.query.getall("type", [])
+    usage = await request.app[ENGINE].disk_usage.count(kinds)
+    for name, kind in DISK_USAGE_PARTS:
+        if name in usage:
+            usage = usage | {name: [as_of(version, kind, entry) for entry in usage[name]]}
+    return described(request, "disk usage", usage)
 
 
 @routes.post("/auth")

@@ -12,6 +12,10 @@ from sampan.errors import Unavailable, Unsupported
 
 routes = web.RouteTableDef()
 
+NO_MANAGER = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
+    "swarm and try again."
+)
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
     ("GET", "/containers/{id}/attach/ws"),
@@ -28,10 +32,7 @@ NOT_YET = (
 
 async def no_swarm(_: web.Request) -> web.Response:
     """Any Swarm route."""
-    raise Unavailable(
-        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
-        "swarm and try again."
-    )
+    raise Unavailable(NO_MANAGER)
 
 
 async def no_plugins(_: web.Request) -> web.Response:

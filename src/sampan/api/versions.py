@@ -11,6 +11,15 @@ from sampan.errors import InvalidArgument
 CURRENT = "1.51"
 MINIMUM = "1.24"
 
+# What clients read to negotiate; every answer carries it.
+SERVER_HEADERS = {
+    "Api-Version": CURRENT,
+    "Docker-Experimental": "false",
+    "Ostype": "linux",
+    "Server": f"Sampan ({CURRENT})",
+    "Builder-Version": "1",
+}
+
 
 def parse_version(text: str) -> tuple[int, int]:
     """`1.43` → (1, 43)."""

@@ -14,10 +14,13 @@ import msgspec
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import json_response, no_content
+from sampan.api.answers import described, json_response, no_content
 from sampan.api.container_filters import has_label
+from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
-from sampan.errors import Conflict, NotFound
+from sampan.api.older_requests import is_before
+from sampan.api.unsupported import NO_MANAGER
+from sampan.errors import Conflict, NotFound, Unavailable
 from sampan.schema.container import Shape
 
 routes = web.RouteTableDef()
@@ -40,7 +43,8 @@ async def list_volumes(request: web.Request) -> web.Response:
     volumes = [
         v for v in engine.volumes.describe_all() if _matches(v, wanted, engine.containers.users_of_volume)
     ]
-    return json_response({"Volumes": volumes, "Warnings": None})
+    shown = [as_of(request["version"], "volume", volume) for volume in volumes]
+    return json_response({"Volumes": shown, "Warnings": None})
 
 
 def _matches(volume: dict[str, Any], wanted: dict[str, list[str]], users: Any) -> bool:
@@ -63,13 +67,13 @@ async def create_volume(request: web.Request) -> web.Response:
     volume = request.app[ENGINE].volumes.create(
         create.name, labels=create.labels, options=create.driver_opts, driver=create.driver
     )
-    return json_response(volume, status=201)
+    return described(request, "volume", volume, status=201)
 
 
 @routes.get("/volumes/{name}")
 async def inspect_volume(request: web.Request) -> web.Response:
     """VolumeInspect."""
-    return json_response(request.app[ENGINE].volumes.inspect(request.match_info["name"]))
+    return described(request, "volume", request.app[ENGINE].volumes.inspect(request.match_info["name"]))
 
 
 @routes.delete("/volumes/{name}")
@@ -93,7 +97,7 @@ async def prune_volumes(request: web.Request) -> web.Response:
     """VolumePrune: anonymous ones nobody uses; named ones too with `all=true`."""
     engine = request.app[ENGINE]
     wanted = query.filters(request.query, frozenset({"all", "label", "label!"}))
-    everything = wanted.get("all", ["false"])[0] in ("true", "1")
+    everything = is_before(request["version"], "1.42") or wanted.get("all", ["false"])[0] in ("true", "1")
     doomed = [
         volume["Name"]
         for volume in engine.volumes.describe_all()
@@ -114,3 +118,9 @@ def _delete(paths: list[str]) -> int:
     for path in paths:
         shutil.rmtree(path, ignore_errors=True)
     return freed
+
+
+@routes.put("/volumes/{name}")
+async def update_volume(_: web.Request) -> web.Response:
+    """VolumeUpdate: only cluster volumes can be changed, and they need Swarm."""
+    raise Unavailable(NO_MANAGER)

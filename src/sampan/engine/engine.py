@@ -96,7 +96,6 @@ class Engine:
             root=f"{roots.data}/build",
         )
         self.facts = _read_facts(roots, "overlay2" if self.snapshots.driver.is_layered else "vfs")
-
         self.disk_usage = DiskUsage(self)
 
     async def start(self) -> None:

@@ -11,16 +11,16 @@ from typing import Any
 import msgspec
 
 from sampan.engine.healthstate import inspect_health
-from sampan.engine.model import Container, Endpoint, MountPoint
+from sampan.engine.inspect_config import describe_config, describe_host_config
+from sampan.engine.model import Container, Document, Endpoint, MountPoint
 from sampan.engine.status import describe_status
-from sampan.schema.container import ContainerConfig
+from sampan.schema.container import ContainerConfig, HostConfig
 from sampan.schema.times import format_time
 
 
 def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
     """The whole truth about one container."""
     document = container.document
-    config = msgspec.to_builtins(document.config)
     return {
         "Id": container.id,
         "Created": format_time(container.created_ns),
@@ -40,20 +40,12 @@ def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": container.exec_ids or None,
-        "HostConfig": msgspec.to_builtins(document.host_config),
+        "HostConfig": describe_host_config(document.host_config),
         "GraphDriver": {"Name": document.driver, "Data": {"ID": container.id}},
-        "Mounts": [inspect_mount(point) for point in document.mounts],
-        "Config": {
-            name: value for name, value in config.items() if not (name in _OMITTED and value in (None, ""))
-        },
+        "Mounts": inspect_mounts(document),
+        "Config": describe_config(document.config),
         "NetworkSettings": inspect_network_settings(container),
     }
-
-
-# Docker leaves these out where they say nothing.
-_OMITTED = frozenset(
-    {"Healthcheck", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout", "Shell"}
-)
 
 
 def inspect_state(container: Container) -> dict[str, Any]:
@@ -74,6 +66,16 @@ def inspect_state(container: Container) -> dict[str, Any]:
         "FinishedAt": format_time(state.finished_ns),
         **health,
     }
+
+
+def inspect_mounts(document: Document) -> list[dict[str, Any]]:
+    """The `Mounts` list; those of `--tmpfs` are in the HostConfig alone, as in Docker."""
+    short_tmpfs = document.host_config.tmpfs or {}
+    return [
+        inspect_mount(point)
+        for point in document.mounts
+        if point.type != "tmpfs" or point.destination not in short_tmpfs
+    ]
 
 
 def inspect_mount(point: MountPoint) -> dict[str, Any]:
@@ -160,15 +162,22 @@ def summarise_container(container: Container, *, now_ns: int) -> dict[str, Any]:
         "Labels": document.config.labels or {},
         "State": document.state.status,
         "Status": describe_status(document.state, now_ns=now_ns),
-        "HostConfig": {"NetworkMode": document.host_config.network_mode},
+        "HostConfig": _summarise_host_config(document.host_config),
         "NetworkSettings": {
             "Networks": {
                 name: inspect_endpoint(endpoint, running=document.state.is_running)
                 for name, endpoint in document.endpoints.items()
             }
         },
-        "Mounts": [inspect_mount(point) for point in document.mounts],
+        "Mounts": inspect_mounts(document),
     }
+
+
+def _summarise_host_config(host: HostConfig) -> dict[str, Any]:
+    """Annotations are left out where there are none."""
+    return {"NetworkMode": host.network_mode} | (
+        {"Annotations": host.annotations} if host.annotations else {}
+    )
 
 
 def _quote(arg: str) -> str:

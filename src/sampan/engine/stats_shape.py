@@ -33,7 +33,6 @@ def describe_sample(container: Container, sample: Sample | None, before: Sample 
     described: dict[str, Any] = {
         "id": container.id,
         "name": "/" + container.name,
-        "os_type": "linux",
         "read": format_time(sample.read_ns) if sample else NEVER,
         "preread": format_time(before.read_ns) if before else NEVER,
         "num_procs": 0,

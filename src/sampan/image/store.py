@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -149,6 +150,23 @@ class ImageStore:
     def summary(self, image: Image) -> dict[str, Any]:
         """ImageSummary."""
         return summarise_image(image)
+
+    def summaries(
+        self, keep: Callable[[Image], bool] = lambda _: True, *, shared_sizes: bool = False
+    ) -> list[dict[str, Any]]:
+        """ImageSummary of those that pass the test; where asked, with the bytes they share with any other."""
+        images = self.list()
+        if not shared_sizes:
+            return [summarise_image(image) for image in images if keep(image)]
+        users = Counter(str(chain) for image in images for chain in image.chain_ids)
+        return [
+            summarise_image(
+                image,
+                shared_bytes=sum(size for chain, size in self._layer_sizes(image).items() if users[chain] > 1),
+            )
+            for image in images
+            if keep(image)
+        ]
 
     def layers_size(self) -> int:
         """The bytes of all layers, each once."""
