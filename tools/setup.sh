@@ -73,7 +73,25 @@ ensure_venv() {
 	# Dependency groups came with pip 25.1.
 	.venv/bin/python -m pip install -qq --disable-pip-version-check 'pip>=25.1'
 	.venv/bin/python -m pip install -qq --disable-pip-version-check --editable . --group dev
+	write_launcher
 	printf '%s' "$wanted" > "$stamp"
+}
+
+# Half of what a short command takes is Python's start. pip's launcher has it read every .pth file, too; this one
+# names the two folders itself (-S), and nothing from the environment or the current folder gets in between (-I).
+write_launcher() {
+	local python="$PWD/.venv/bin/python" packages
+	packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	case "$python" in *[!A-Za-z0-9/._-]*) return ;; esac # a #! line cannot name it: pip's launcher stays
+	cat > .venv/bin/sampan.new <<- EOF
+		#!$python -IS
+		import sys
+		sys.path += ["$PWD/src", "$packages"]
+		from sampan.cli.main import console
+		console()
+	EOF
+	chmod +x .venv/bin/sampan.new
+	mv .venv/bin/sampan.new .venv/bin/sampan
 }
 
 ensure_packages
