@@ -11,6 +11,7 @@ from aiohttp import web
 from sampan.api import (
     archive,
     build,
+    commit,
     containers,
     figures,
     images,
@@ -25,7 +26,19 @@ from sampan.api.keys import ENGINE
 from sampan.api.versions import CURRENT, SERVER_HEADERS, check_version
 from sampan.engine.engine import Engine
 
-RESOURCES = (containers, streams, archive, figures, images, build, networks, volumes, system, unsupported)
+RESOURCES = (
+    containers,
+    streams,
+    archive,
+    figures,
+    commit,
+    images,
+    build,
+    networks,
+    volumes,
+    system,
+    unsupported,
+)
 UNLIMITED = 1 << 62
 VERSION_PREFIX = r"/v{version:\d+\.\d+}"
 

@@ -19,7 +19,6 @@ NO_MANAGER = (
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
     ("GET", "/containers/{id}/attach/ws"),
-    ("POST", "/commit"),
     ("POST", "/session"),
     ("POST", "/networks/{id}/connect"),
     ("POST", "/networks/{id}/disconnect"),

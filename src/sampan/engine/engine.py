@@ -17,6 +17,7 @@ from typing import Any
 
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
+from sampan.engine.commit import Commits
 from sampan.engine.containers import Containers
 from sampan.engine.copies import Copies
 from sampan.engine.create import plan_warnings
@@ -87,6 +88,7 @@ class Engine:
         self.health.actions = {"restart": self.lifecycle.restart, "stop": self.lifecycle.stop}
         self.logs = Logs()
         self.copies = Copies(self.containers, self.snapshots, launcher, roots)
+        self.commits = Commits(self.containers, self.lifecycle, self.images, self.snapshots)
         self.builder = Builder(
             images=self.images,
             snapshots=self.snapshots,
