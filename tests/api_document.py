@@ -138,6 +138,7 @@ SENT_AS_NULL = frozenset(
         "NetworkPruneResponse.NetworksDeleted",
         "VolumePruneResponse.VolumesDeleted",
         "VolumeListResponse.Warnings",
+        "ContainerUpdateResponse.Warnings",
         "ContainerWaitResponse.Error",
         "ExecInspectResponse.ExitCode",
     ]
