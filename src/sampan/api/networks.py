@@ -1,47 +1,90 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes below /networks: the three that every engine has.
+"""Routes below /networks.
 
 Source: Engine API v1.51, "Network".
 """
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import described, json_response
-from sampan.api.history import as_of
+from sampan.api.answers import json_response
+from sampan.api.container_filters import until_ns
 from sampan.api.keys import ENGINE
-from sampan.errors import Unsupported
+from sampan.errors import InvalidArgument
+from sampan.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect
 
 routes = web.RouteTableDef()
 
 FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
+PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 
 
 @routes.get("/networks")
 async def list_networks(request: web.Request) -> web.Response:
     """NetworkList."""
     wanted = query.filters(request.query, FILTERS)
-    networks = request.app[ENGINE].networks.select(wanted)
-    return json_response([as_of(request["version"], "network", network) for network in networks])
+    return json_response(request.app[ENGINE].networks.select(wanted))
 
 
 @routes.get("/networks/{id}")
 async def inspect_network(request: web.Request) -> web.Response:
     """NetworkInspect."""
     engine = request.app[ENGINE]
-    network = engine.networks.inspect(request.match_info["id"], engine.containers.all())
-    return described(request, "network", network)
+    return json_response(engine.networks.inspect(request.match_info["id"], engine.containers.all()))
 
 
 @routes.post("/networks/create")
-async def create_network(_: web.Request) -> web.Response:
+async def create_network(request: web.Request) -> web.Response:
     """NetworkCreate."""
-    raise Unsupported("user-defined networks are not supported yet")
+    create = msgspec.json.decode(await _body(request), type=NetworkCreate)
+    network = await request.app[ENGINE].networks.create(create)
+    return json_response({"Id": network.id, "Warning": ""}, status=201)
+
+
+@routes.delete("/networks/{id}")
+async def remove_network(request: web.Request) -> web.Response:
+    """NetworkDelete."""
+    await request.app[ENGINE].networks.remove(request.match_info["id"])
+    return web.Response(status=204)
+
+
+@routes.post("/networks/{id}/connect")
+async def connect_network(request: web.Request) -> web.Response:
+    """NetworkConnect."""
+    connect = msgspec.json.decode(await _body(request), type=NetworkConnect)
+    engine = request.app[ENGINE]
+    network = engine.networks.find(request.match_info["id"])
+    await engine.connecting.connect(
+        network, engine.containers.find(connect.container), connect.endpoint_config
+    )
+    return web.Response()
+
+
+@routes.post("/networks/{id}/disconnect")
+async def disconnect_network(request: web.Request) -> web.Response:
+    """NetworkDisconnect."""
+    disconnect = msgspec.json.decode(await _body(request), type=NetworkDisconnect)
+    engine = request.app[ENGINE]
+    network = engine.networks.find(request.match_info["id"])
+    await engine.connecting.disconnect(network, engine.containers.find(disconnect.container))
+    return web.Response()
 
 
 @routes.post("/networks/prune")
-async def prune_networks(_: web.Request) -> web.Response:
-    """NetworkPrune: the predefined networks are never pruned, and there are no others."""
-    return json_response({"NetworksDeleted": None})
+async def prune_networks(request: web.Request) -> web.Response:
+    """NetworkPrune."""
+    wanted = query.filters(request.query, PRUNE_FILTERS)
+    until = wanted.pop("until", None)
+    before_ns = until_ns(until[0]) if until else None
+    removed = await request.app[ENGINE].networks.prune(wanted, before_ns=before_ns)
+    return json_response({"NetworksDeleted": removed or None})
+
+
+async def _body(request: web.Request) -> bytes:
+    body = await request.read()
+    if not body:
+        raise InvalidArgument("invalid JSON: got EOF while reading request body")
+    return body

@@ -18,22 +18,28 @@ from sampan.schema.container import ContainerConfig, HostConfig, PortBinding
 Bindings = dict[str, list[dict[str, str]]]
 
 
-def plan_mappings(config: ContainerConfig, host: HostConfig) -> list[PortMapping]:
-    """What the user asks for, in the order asked; `-P` adds the exposed ports that were not named."""
+def plan_mappings(
+    config: ContainerConfig, host: HostConfig, *, default_address: str = ""
+) -> list[PortMapping]:
+    """What the user asks for, in the order asked; `-P` adds the exposed ports that were not named.
+
+    `default_address` of the host is for bindings that name none.
+    """
     wanted = dict(host.port_bindings or {})
     if host.publish_all_ports:
         for port in config.exposed_ports or {}:
             wanted.setdefault(port, [PortBinding()])
     return [
-        _plan_mapping(port, binding)
+        _plan_mapping(port, binding, default_address)
         for port, bindings in wanted.items()
         for binding in bindings or [PortBinding()]
     ]
 
 
-def _plan_mapping(port: str, binding: PortBinding) -> PortMapping:
+def _plan_mapping(port: str, binding: PortBinding, default_address: str) -> PortMapping:
     number, protocol = parse_port(port)
-    return PortMapping(number, protocol, parse_host_address(binding.host_ip), parse_range(binding.host_port))
+    address = parse_host_address(binding.host_ip or default_address)
+    return PortMapping(number, protocol, address, parse_range(binding.host_port))
 
 
 def parse_port(text: str) -> tuple[int, str]:

@@ -172,6 +172,7 @@ class Containers:
         del self._by_name[old]
         self._by_name[name] = container
         container.name = name
+        self._networks.renamed(container)
         self.publish(container, "rename", oldName="/" + old)
 
     def save(self, container: Container) -> None:

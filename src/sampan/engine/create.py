@@ -146,7 +146,6 @@ def _refuse_unsupported(host: HostConfig) -> None:
         "--device-read-iops": host.blkio_device_read_iops,
         "--device-write-iops": host.blkio_device_write_iops,
         "--isolation": host.isolation not in ("", "default"),
-        "--link": host.links,
         "--storage-opt": host.storage_opt,
         "--userns": host.userns_mode not in ("", "host"),
         "--volume-driver": host.volume_driver not in ("", "local"),

@@ -18,6 +18,7 @@ from typing import Any
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
 from sampan.engine.commit import Commits
+from sampan.engine.connecting import Connecting
 from sampan.engine.containers import Containers
 from sampan.engine.copies import Copies
 from sampan.engine.create import plan_warnings
@@ -66,7 +67,7 @@ class Engine:
         self.background = Background()
         self.events = EventBus()
         self.volumes = Volumes(VolumeTable(self.database), self.events, roots.volumes)
-        self.networks = Networks(NetworkTable(self.database), roots)
+        self.networks = Networks(NetworkTable(self.database), roots, self.events)
         self.trash = Trash(roots, launcher, self.snapshots, self.volumes, self.background)
         self.containers = Containers(
             ContainerTable(self.database),
@@ -77,6 +78,7 @@ class Engine:
             events=self.events,
             data_dir=roots.containers,
         )
+        self.connecting = Connecting(self.networks, self.containers, roots.containers)
         self.host_ca = HostCa(default=host_ca)
         self.launching = Launching(
             roots, launcher, self.snapshots, self.networks, host, self.host_ca, runtime=runtime

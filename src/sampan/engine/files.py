@@ -8,19 +8,26 @@ them.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sampan.engine.hostfiles import format_hosts_file, format_resolv_conf
 from sampan.engine.model import Container
 
 if TYPE_CHECKING:
     from sampan.engine.networks import Networks
 
 
-def write_container_files(container: Container, data_dir: str, networks: Networks) -> dict[str, str]:
+def write_container_files(
+    container: Container, data_dir: str, networks: Networks, links: Sequence[str] = ()
+) -> dict[str, str]:
     """Write them and say where they go: destination → source."""
     os.makedirs(data_dir, mode=0o710, exist_ok=True)
-    hosts, resolv_conf = networks.host_files(container)
-    contents = {"hosts": hosts, "hostname": container.config.hostname + "\n", "resolv.conf": resolv_conf}
+    contents = {
+        "hosts": format_hosts_file(container, networks, links),
+        "hostname": container.config.hostname + "\n",
+        "resolv.conf": format_resolv_conf(container, networks),
+    }
     files: dict[str, str] = {}
     for name, text in contents.items():
         path = f"{data_dir}/{name}"

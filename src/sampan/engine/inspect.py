@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from sampan.engine.endpoints import endpoint_names
 from sampan.engine.healthstate import inspect_health
 from sampan.engine.inspect_config import describe_config, describe_host_config
 from sampan.engine.model import Container, Document, Endpoint, MountPoint
+from sampan.engine.network_model import PREDEFINED
 from sampan.engine.status import describe_status
 from sampan.schema.container import ContainerConfig, HostConfig
 from sampan.schema.times import format_time
@@ -115,13 +117,14 @@ def inspect_network_settings(container: Container) -> dict[str, Any]:
         "IPv6Gateway": "",
         "MacAddress": shown.mac_address if shown else "",
         "Networks": {
-            name: inspect_endpoint(endpoint, running=running) for name, endpoint in document.endpoints.items()
+            name: inspect_endpoint(container, endpoint) for name, endpoint in document.endpoints.items()
         },
     }
 
 
-def inspect_endpoint(endpoint: Endpoint, *, running: bool) -> dict[str, Any]:
+def inspect_endpoint(container: Container, endpoint: Endpoint) -> dict[str, Any]:
     """One entry of `Networks`; addresses show only while the container runs."""
+    running = container.state.is_running
     wanted: dict[str, Any] = msgspec.to_builtins(endpoint.wanted)
     return {
         "IPAMConfig": wanted["IPAMConfig"],
@@ -138,7 +141,7 @@ def inspect_endpoint(endpoint: Endpoint, *, running: bool) -> dict[str, Any]:
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
-        "DNSNames": wanted["Aliases"],
+        "DNSNames": endpoint_names(container, endpoint) if endpoint.network not in PREDEFINED else None,
     }
 
 
@@ -165,8 +168,7 @@ def summarise_container(container: Container, *, now_ns: int) -> dict[str, Any]:
         "HostConfig": _summarise_host_config(document.host_config),
         "NetworkSettings": {
             "Networks": {
-                name: inspect_endpoint(endpoint, running=document.state.is_running)
-                for name, endpoint in document.endpoints.items()
+                name: inspect_endpoint(container, endpoint) for name, endpoint in document.endpoints.items()
             }
         },
         "Mounts": inspect_mounts(document),

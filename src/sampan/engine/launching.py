@@ -17,6 +17,7 @@ from sampan.engine.cgroups import cgroup_path, leave_cpuset
 from sampan.engine.create import program_env
 from sampan.engine.files import write_container_files
 from sampan.engine.hostca import add_missing
+from sampan.engine.links import plan_links
 from sampan.engine.model import Attachment, Container
 from sampan.engine.namespaces import plan_namespaces, running_pid
 from sampan.engine.seccomp import SeccompProfiles
@@ -76,7 +77,7 @@ class Launching:
 
         The root filesystem is the active snapshot of the container's id, or `snapshot`.
         """
-        joined = self._networks.join(container, self._joined_pid(container))
+        joined = await self._networks.join(container, self._joined_pid(container), announce=snapshot is None)
         try:
             if self.containers is not None:
                 # Before anything runs: an engine killed from here on finds the addresses and ports again.
@@ -163,11 +164,12 @@ class Launching:
     def _plan_spec(self, container: Container) -> dict[str, Any]:
         config, host = container.config, container.host_config
         data_dir = f"{self._roots.containers}/{container.id}"
-        files = write_container_files(container, data_dir, self._networks)
+        links = plan_links(container, self._find)
+        files = write_container_files(container, data_dir, self._networks, links.hosts)
         options = parse_security_options(host.security_opt or ())
         namespaces = plan_namespaces(host, self._find)
         devices, rules = plan_devices(host)
-        env = program_env(config, hostname=config.hostname)
+        env = add_missing(program_env(config, hostname=config.hostname), links.environment)
         mounts = list(container.document.mounts)
         if self._host_ca.is_wanted(host.annotations):
             mounts.append(self._host_ca.mount())

@@ -119,14 +119,14 @@ class Lifecycle:
             state.status = "exited" if delay_s is None else "restarting"
             container.shim = None
             self._health.stop(container)
-            self._launching.release(container)
-            self._containers.save(container)
             if status.oom_killed:
                 self._containers.publish(container, "oom")
             seconds = max(0, state.finished_ns - state.started_ns) // 1_000_000_000
             self._containers.publish(
                 container, "die", exitCode=str(state.exit_code), execDuration=str(seconds)
             )
+            self._launching.release(container)
+            self._containers.save(container)
         container.waiters.notify_exit(state.exit_code)
         if delay_s is not None:
             self.start_again_after(container, delay_s)

@@ -46,6 +46,7 @@ class Endpoint(msgspec.Struct):
     gateway: str = ""
     mac_address: str = ""
     host_interface: str = ""
+    interface: str = ""
 
 
 class State(msgspec.Struct):

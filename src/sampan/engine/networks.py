@@ -1,52 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks of an engine and who is in them.
 
-Every engine has three: `bridge` (the default, with a way out), `host` and `none`. What the kernel holds of
-them (a bridge, one table of the packet filter) outlives the engine, as running containers do; `restore`
-makes it agree again.
+Every engine has three: `bridge` (the default, with a way out), `host` and `none`; people make more. A running
+container has one endpoint on each of its networks; one of them is its way out, and its published ports lead to
+that one.
+
+Holds: a network has a record before it is in the kernel and as long as it is, so that a killed engine leaves
+nothing that the next does not know.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any
 
-from sampan.engine.bindings import describe_bindings, parse_bindings, plan_mappings
+import msgspec
+
+from sampan.engine.addressing import Addresses
+from sampan.engine.endpoints import (
+    choose_gateway,
+    choose_interface,
+    endpoint_names,
+    plan_endpoints,
+    plan_interface_of,
+)
+from sampan.engine.kernel_networks import KernelNetworks, host_name_servers
 from sampan.engine.model import Container, Endpoint
 from sampan.engine.names import new_id
-from sampan.errors import Conflict, InvalidArgument, SampanError, Unavailable
-from sampan.linux.netlink import NetlinkSocket
-from sampan.linux.rtnetlink import open_route_socket
-from sampan.metadata.networks import NetworkRecord, NetworkTable
-from sampan.network.address import choose_address, choose_subnet, default_gateway, mac_of_address
-from sampan.network.bridge import (
-    Bridge,
-    ensure_bridge,
-    remove_bridge,
-    stale_interfaces,
+from sampan.engine.naming import Naming
+from sampan.engine.network_model import (
+    HOST_BINDING,
+    PREDEFINED,
+    Network,
+    Settings,
+    decode_network,
+    encode_network,
 )
-from sampan.network.coexistence import forward_warnings
-from sampan.network.endpoint import plan_endpoint, plan_host_endpoint, plan_interface, remove_endpoint
-from sampan.network.firewall import Firewall
-from sampan.network.forwarding import plan_forwarding
-from sampan.network.host import read_host
+from sampan.engine.network_plan import check_create, plan_settings
+from sampan.engine.network_view import (
+    Filters,
+    check_filters,
+    describe_members,
+    describe_network,
+    passes,
+)
+from sampan.engine.publishing import Publishing
+from sampan.errors import Conflict, NotFound, PermissionDenied, SampanError
+from sampan.network.address import choose_subnet, mac_of_address
+from sampan.network.endpoint import plan_endpoint, plan_host_endpoint
 from sampan.network.names import names_for_data_root
-from sampan.network.ports import Endpoint as PortOwner
-from sampan.network.ports import PortReserver, ReservedPorts, read_ephemeral_ports
-from sampan.network.publication import Publication
-from sampan.network.resolv import format_hosts, plan_resolv_conf, read_host_resolv_conf
-from sampan.paths import Roots
-from sampan.schema.container import ContainerCreate, EndpointConfig, HostConfig
-from sampan.schema.times import format_time
+from sampan.network.ports import ReservedPorts
+from sampan.schema.container import ContainerCreate, HostConfig
+from sampan.schema.network import NetworkCreate
+
+if TYPE_CHECKING:
+    from sampan.engine.events import EventBus
+    from sampan.metadata.networks import NetworkTable
+    from sampan.paths import Roots
 
 logger = logging.getLogger(__name__)
-
-PREDEFINED = {"bridge": "bridge", "host": "host", "none": "null"}  # name → driver
-INTERFACE = "eth0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,293 +78,325 @@ class Joined:
 
 
 class Networks:
-    """Addresses, published ports and the kernel's share of both."""
+    """Networks by name, and everything that running containers have of them."""
 
-    def __init__(self, records: NetworkTable, roots: Roots) -> None:
+    def __init__(self, records: NetworkTable, roots: Roots, events: EventBus) -> None:
         self._records = records
-        self._names = names_for_data_root(roots.data)
-        self._by_name = self._ensure_records()
-        self._bridge: Bridge | None = None
-        self._failure: SampanError | OSError | None = None
-        self._route: NetlinkSocket | None = None
-        self._firewall: Firewall | None = None
-        self._addresses: dict[IPv4Address, str] = {}  # address → container id
-        self._published: dict[str, list[Publication]] = {}  # container id → its ports
-        self._reserver = PortReserver(read_ephemeral_ports())
+        self._events = events
+        self._by_name = {record.name: decode_network(record) for record in records.list()}
+        self._ensure_predefined()
+        self._change = asyncio.Lock()
+        self._joined: dict[str, list[Network]] = {}  # container id → networks whose events tell of it
+        self.kernel = KernelNetworks(names_for_data_root(roots.data))
+        self.addresses = Addresses()
+        self.publishing = Publishing()
+        self.naming = Naming(f"{roots.run}/names.sock")
 
-    def _ensure_records(self) -> dict[str, NetworkRecord]:
-        found = {record.name: record for record in self._records.list()}
+    def _ensure_predefined(self) -> None:
         for name, driver in PREDEFINED.items():
-            if name not in found:
-                found[name] = NetworkRecord(new_id(), name, time.time_ns(), {"driver": driver})
-                self._records.put(found[name])
-        return found
+            if name not in self._by_name:
+                self._put(Network(new_id(), name, time.time_ns(), Settings(driver)))
 
-    def restore(self, running: Iterable[Container]) -> None:
+    def _put(self, network: Network) -> None:
+        self._records.put(encode_network(network))
+        self._by_name[network.name] = network
+
+    async def restore(self, running: Iterable[Container]) -> None:
         """Bring the kernel to what the records and the running containers say; called once, at start.
 
         Without the right to change the network the engine still serves `--network none` and `host`.
         """
-        containers = [c for c in running if "bridge" in c.document.endpoints]
+        containers = list(running)
         for container in containers:
             self._remember(container)
         try:
             self._restore_kernel(containers)
         except (SampanError, OSError) as error:
-            self._failure = error
-            logger.warning("the default network cannot be used: %s", error)
-
-    def _restore_kernel(self, containers: Sequence[Container]) -> None:
-        self._route = open_route_socket()
-        host = read_host(self._route)
-        self._bridge = self._plan_bridge(host.taken_networks(_nameservers()), host.default_mtu())
-        ensure_bridge(self._route, self._bridge)
-        self._firewall = Firewall(self._names.table)
-        for warning in forward_warnings(self._names.table, self._bridge.name):
-            logger.warning("%s", warning)
-        published = [publication for each in self._published.values() for publication in each]
-        self._firewall.reconcile([self._bridge], published)
-        for step in plan_forwarding(host, [self._bridge.name]):
-            step.apply(self._route)
-        wanted = {c.document.endpoints["bridge"].host_interface for c in containers}
-        for name in stale_interfaces(host, {self._bridge.name}, wanted):
-            remove_endpoint(self._route, name)
-
-    def _plan_bridge(self, taken: list[IPv4Network], mtu: int) -> Bridge:
-        """The default bridge keeps the subnet it was once given."""
-        record = self._by_name["bridge"]
-        subnet_text = record.document.get("subnet")
-        subnet = IPv4Network(subnet_text) if subnet_text else choose_subnet(taken)
-        if not subnet_text:
-            document = {**record.document, "subnet": str(subnet)}
-            self._by_name["bridge"] = NetworkRecord(record.id, record.name, record.created_ns, document)
-            self._records.put(self._by_name["bridge"])
-        return Bridge(self._names.bridge, subnet, default_gateway(subnet), mtu)
+            self.kernel.fail(error)
+            logger.warning("networks cannot be used: %s", error)
+            return
+        for container in containers:
+            self.tell_names(container)
+        await self.naming.restore()
 
     def _remember(self, container: Container) -> None:
-        endpoint = container.document.endpoints["bridge"]
-        if endpoint.address:
-            self._addresses[IPv4Address(endpoint.address)] = container.id
-            self._published[container.id] = parse_bindings(
-                container.document.ports, IPv4Address(endpoint.address)
-            )
+        endpoints = container.document.endpoints.values()
+        self._joined[container.id] = [
+            network for network in self._by_name.values() if network.name in container.document.endpoints
+        ]
+        for endpoint in endpoints:
+            if endpoint.address:
+                self.addresses.remember(container, endpoint)
+        gateway = self.gateway_of(container)
+        if gateway is not None:
+            self.publishing.remember(container, gateway)
+
+    def _restore_kernel(self, containers: Iterable[Container]) -> None:
+        host = self.kernel.open()
+        self._settle_default(host.taken_networks(host_name_servers()), host.default_mtu())
+        networks = [network for network in self._by_name.values() if network.settings.driver == "bridge"]
+        endpoints = {e.host_interface for c in containers for e in c.document.endpoints.values()}
+        self.kernel.restore(networks, self.publishing.all(), endpoints)
+        self.publishing.firewall = self.kernel.firewall
+
+    def _settle_default(self, taken: list[IPv4Network], mtu: int) -> None:
+        """The default network keeps the subnet it was once given; its MTU follows the host's."""
+        network = self._by_name["bridge"]
+        subnet = network.settings.subnet or str(choose_subnet([*taken, *self._subnets()]))
+        settings = msgspec.structs.replace(
+            network.settings, subnet=subnet, bridge=self.kernel.names.bridge, mtu=mtu
+        )
+        if settings != network.settings:
+            self._put(replace(network, settings=settings))
 
     def close(self, *, is_idle: bool) -> None:
-        """Let go; an engine with nothing running also takes its bridge and rules away."""
-        if is_idle and self._firewall is not None and self._route is not None:
-            self._firewall.remove()
-            remove_bridge(self._route, self._names.bridge)
-        for held in (self._firewall, self._route):
-            if held is not None:
-                held.close()
+        """Let go; an engine with nothing running also takes its bridges and rules away."""
+        self.naming.close()
+        self.kernel.close(is_idle=is_idle)
 
-    def plan_endpoints(self, host: HostConfig, create: ContainerCreate) -> dict[str, Endpoint]:
-        """The networks that a new container belongs to, from its mode and its networking configuration."""
-        mode = host.network_mode
-        if mode.startswith("container:"):
-            return {}
-        asked = (create.networking_config.endpoints_config or {}) if create.networking_config else {}
-        wanted = {"bridge" if other == "default" else other: config for other, config in asked.items()}
-        name = self.find(mode).name
-        for other in wanted:
-            if other != mode and self.find(other).name != name:
-                raise InvalidArgument(f"network {other}: joining several networks is not supported yet")
-        config = wanted.get(mode) or EndpointConfig()
-        if create.mac_address and not config.mac_address:
-            config.mac_address = create.mac_address
-        if config.ipam_config and config.ipam_config.ipv4_address:
-            raise InvalidArgument(
-                "invalid endpoint settings: user specified IP address is supported on user defined networks only"
-            )
-        return {name: Endpoint(network=name, network_id=self._by_name[name].id, wanted=config)}
-
-    def find(self, name: str) -> NetworkRecord:
+    def find(self, name: str) -> Network:
         """A network by name, id or prefix of it."""
-        record = self._by_name.get(name)
-        return record or self._records.find(name)
+        return self._by_name.get(name) or self._by_name[self._records.find(name).name]
 
-    def join(self, container: Container, running_pid: int | None = None) -> Joined:
-        """Give a starting container its addresses and ports; undo with `leave`."""
-        mode = container.host_config.network_mode
-        if mode == "host":
-            return Joined(plan_host_endpoint())
-        if running_pid is not None:
-            return Joined({"namespace": "path", "path": f"/proc/{running_pid}/ns/net"})
-        sysctls = {n: v for n, v in (container.host_config.sysctls or {}).items() if n.startswith("net.")}
-        if mode == "none" or container.config.network_disabled:
-            return Joined(plan_endpoint(sysctls=sysctls))
-        endpoint = self._allocate(container)
-        try:
-            reserved = self._publish(container, endpoint)
-        except BaseException:
-            self.leave(container)
-            raise
-        return Joined(plan_endpoint([self._plan_interface(endpoint)], sysctls=sysctls), reserved)
+    def by_id(self) -> dict[str, Network]:
+        """All networks by id."""
+        return {network.id: network for network in self._by_name.values()}
 
-    def _allocate(self, container: Container) -> Endpoint:
-        if self._bridge is None or self._firewall is None:
-            raise Unavailable(
-                f"network bridge: {self._failure or 'not set up'}",
-                hint="run the engine as root, or use --network none or host",
+    def _subnets(self) -> list[IPv4Network]:
+        return [network.subnet for network in self._by_name.values() if network.settings.subnet]
+
+    async def create(self, create: NetworkCreate) -> Network:
+        """Make a network: its record first, then its bridge."""
+        check_create(create)
+        async with self._change:
+            if create.name in self._by_name:
+                raise Conflict(f"network with name {create.name} already exists")
+            taken, mtu = self.kernel.host()
+            network_id = new_id()
+            settings = plan_settings(
+                create,
+                bridge=self.kernel.names.network_bridge(network_id),
+                mtu=mtu,
+                own=self._subnets(),
+                taken=taken,
             )
-        endpoint = container.document.endpoints["bridge"]
-        used = {*self._addresses, self._bridge.gateway}
-        last = IPv4Address(endpoint.address) if endpoint.address else None
-        keep = last if last is not None and last in self._bridge.subnet and last not in used else None
-        address = choose_address(self._bridge.subnet, used, requested=keep)
-        self._addresses[address] = container.id
-        endpoint.address, endpoint.prefix_length = str(address), self._bridge.subnet.prefixlen
-        endpoint.gateway = str(self._bridge.gateway)
-        endpoint.mac_address = endpoint.wanted.mac_address or mac_of_address(address)
-        endpoint.endpoint_id = new_id()
-        endpoint.host_interface = self._names.host_interface(endpoint.endpoint_id)
-        return endpoint
-
-    def _plan_interface(self, endpoint: Endpoint) -> dict[str, Any]:
-        assert self._bridge is not None
-        return plan_interface(
-            bridge=self._bridge.name,
-            host_interface=endpoint.host_interface,
-            name=INTERFACE,
-            mac=endpoint.mac_address,
-            address=endpoint.address,
-            prefix_length=endpoint.prefix_length,
-            gateway=endpoint.gateway,
-            mtu=self._bridge.mtu,
-        )
-
-    def _publish(self, container: Container, endpoint: Endpoint) -> ReservedPorts:
-        """Take the container's ports of the host and lead them to it."""
-        mappings = plan_mappings(container.config, container.host_config)
-        if not mappings:
-            return ReservedPorts()
-        assert self._firewall is not None
-        owner = PortOwner(container.name, endpoint.endpoint_id, IPv4Address(endpoint.address))
-        allocated = [p.host for published in self._published.values() for p in published]
-        reserved = self._reserver.reserve(mappings, owner, allocated)
-        try:
-            self._firewall.publish(reserved.publications)
-        except BaseException:
-            reserved.close()
-            raise
-        self._published[container.id] = reserved.publications
-        container.document.ports = describe_bindings(reserved.publications)
-        return reserved
-
-    def leave(self, container: Container) -> None:
-        """Take ports and addresses back from a container that does not run (any more)."""
-        published = self._published.pop(container.id, [])
-        if published and self._firewall is not None:
+            network = Network(network_id, create.name, time.time_ns(), settings)
+            self._records.put(encode_network(network))
             try:
-                self._firewall.unpublish(published)
-            except (SampanError, OSError) as error:
-                logger.warning(
-                    "ports of %s stay in the packet filter until the next start: %s", container.name, error
-                )
-        for address in [a for a, owner in self._addresses.items() if owner == container.id]:
-            del self._addresses[address]
-        container.document.ports = {}
+                self.kernel.add(network)
+            except BaseException:
+                self._records.remove(network.id)
+                raise
+            self._by_name[network.name] = network
+        self.publish(network, "create")
+        return network
 
-    def host_files(self, container: Container) -> tuple[str, str]:
-        """The contents of /etc/hosts and /etc/resolv.conf for a starting container."""
-        config, host = container.config, container.host_config
-        endpoint = container.document.endpoints.get("bridge")
-        shares_host = host.network_mode == "host"
-        hosts = format_hosts(
-            addresses=[endpoint.address] if endpoint and endpoint.address else (),
-            hostname=config.hostname,
-            domain=config.domainname,
-            extra_hosts=host.extra_hosts or (),
-            host_gateway=self._bridge.gateway if self._bridge else None,
-            base=_read_host_hosts() if shares_host else None,
-        )
-        resolv_conf, warnings = plan_resolv_conf(
-            read_host_resolv_conf(),
-            nameservers=host.dns or (),
-            search=host.dns_search or (),
-            options=host.dns_options or (),
-            shares_host=shares_host,
-        )
-        for warning in warnings:
-            logger.warning("%s: %s", container.name, warning)
-        return hosts, resolv_conf.format()
+    async def remove(self, name: str) -> None:
+        """Remove a network that no running container is on."""
+        async with self._change:
+            network = self.find(name)
+            if network.is_predefined:
+                raise PermissionDenied(f"{network.name} is a pre-defined network and cannot be removed")
+            members = self.addresses.members(network.id)
+            if members:
+                raise PermissionDenied(_active_endpoints(network, members))
+            await self._remove(network)
 
-    def select(self, wanted: dict[str, list[str]]) -> list[dict[str, Any]]:
+    async def _remove(self, network: Network) -> None:
+        del self._by_name[network.name]
+        try:
+            await self.kernel.remove(network)
+        except BaseException:
+            self._by_name[network.name] = network
+            raise
+        self._records.remove(network.id)
+        self.publish(network, "destroy")
+
+    async def prune(self, wanted: Filters, *, before_ns: int | None) -> list[str]:
+        """Remove the user-defined networks that no running container is on; their names."""
+        async with self._change:
+            used = self.addresses.used_networks()
+            doomed = [
+                network
+                for network in self._by_name.values()
+                if network.is_user_defined
+                and network.id not in used
+                and (before_ns is None or network.created_ns < before_ns)
+                and passes(network, wanted, used)
+            ]
+            for network in doomed:
+                await self._remove(network)
+        self._events.publish("network", "prune", "", {"reclaimed": "0"})
+        return [network.name for network in doomed]
+
+    def select(self, wanted: Filters) -> list[dict[str, Any]]:
         """All networks that pass the filters, by name."""
-        return [self._describe(r) for name, r in sorted(self._by_name.items()) if _matches(r, wanted)]
+        check_filters(wanted)
+        used = self.addresses.used_networks()
+        return [
+            describe_network(network)
+            for _, network in sorted(self._by_name.items())
+            if passes(network, wanted, used)
+        ]
 
     def inspect(self, name: str, containers: Iterable[Container]) -> dict[str, Any]:
         """One network and the containers in it."""
-        record = self.find(name)
-        members = {
-            container.id: _describe_member(container, endpoint)
-            for container in containers
-            if container.state.is_running
+        network = self.find(name)
+        return describe_network(network) | {"Containers": describe_members(network, containers)}
+
+    def publish(self, network: Network, action: str, **more: str) -> None:
+        """Tell the world what happened to a network."""
+        attributes = {"name": network.name, "type": network.settings.driver}
+        self._events.publish("network", action, network.id, attributes | more)
+
+    def plan_endpoints(self, host: HostConfig, create: ContainerCreate) -> dict[str, Endpoint]:
+        """The networks that a new container belongs to, from its mode and its networking configuration."""
+        return plan_endpoints(host, create, self.find)
+
+    async def join(
+        self, container: Container, running_pid: int | None = None, *, announce: bool = True
+    ) -> Joined:
+        """Give a starting container its addresses, names and ports; undo with `leave`."""
+        if running_pid is not None:
+            return Joined({"namespace": "path", "path": f"/proc/{running_pid}/ns/net"})
+        mode = container.host_config.network_mode
+        networks = [self._network_of(endpoint) for endpoint in container.document.endpoints.values()]
+        if mode == "host":
+            joined = Joined(plan_host_endpoint())
+        elif mode == "none" or container.config.network_disabled:
+            joined = Joined(plan_endpoint(sysctls=_network_sysctls(container)))
+        else:
+            joined = await self._join(container, networks)
+        if announce:
+            self._joined[container.id] = networks
+            for network in networks:
+                self.publish(network, "connect", container=container.id)
+        return joined
+
+    def _network_of(self, endpoint: Endpoint) -> Network:
+        """The endpoint's network; one that was made anew under the same name takes the place of the old."""
+        network = self.by_id().get(endpoint.network_id) or self._by_name.get(endpoint.network)
+        if network is None:
+            raise NotFound(f"network {endpoint.network} not found")
+        return network
+
+    async def _join(self, container: Container, networks: list[Network]) -> Joined:
+        try:
+            for network, endpoint in zip(networks, container.document.endpoints.values(), strict=True):
+                self.place(container, network, endpoint)
+            gateway = self.gateway_of(container)
+            reserved = self.publish_ports(container, gateway)
+            self.tell_names(container)
+            if self.has_names(container):
+                await self.naming.ensure()
+        except BaseException:
+            self.leave(container)
+            raise
+        interfaces = [
+            plan_interface_of(network, endpoint, is_gateway=endpoint is gateway)
+            for network, endpoint in zip(networks, container.document.endpoints.values(), strict=True)
+        ]
+        order = plan_endpoint(interfaces, sysctls=_network_sysctls(container))
+        if self.has_names(container):
+            order["names"] = {"socket": self.naming.path, "id": container.id}
+        return Joined(order, reserved)
+
+    def place(self, container: Container, network: Network, endpoint: Endpoint) -> None:
+        """Give one endpoint all that it has while the container runs."""
+        self.kernel.require(network)
+        endpoint.network_id = network.id
+        address = self.addresses.take(container, network, endpoint)
+        endpoint.address, endpoint.prefix_length = str(address), network.subnet.prefixlen
+        endpoint.gateway = str(network.gateway) if network.has_gateway else ""
+        endpoint.mac_address = endpoint.wanted.mac_address or mac_of_address(address)
+        endpoint.endpoint_id = new_id()
+        endpoint.host_interface = self.kernel.names.host_interface(endpoint.endpoint_id)
+        endpoint.interface = ""
+        others = container.document.endpoints.values()
+        endpoint.interface = choose_interface(network, endpoint, _placed(others, self.addresses, container))
+
+    def publish_ports(self, container: Container, gateway: Endpoint | None) -> ReservedPorts:
+        """Publish what the container asks for, if it has a way out."""
+        if gateway is None:
+            return ReservedPorts()
+        default = self.by_id()[gateway.network_id].option(HOST_BINDING)
+        return self.publishing.publish(container, gateway, default_address=default)
+
+    def gateway_of(self, container: Container) -> Endpoint | None:
+        """The endpoint that is the container's way out."""
+        return choose_gateway(container.document.endpoints.values(), self.by_id())
+
+    def has_names(self, container: Container) -> bool:
+        """Whether the name server answers in this container."""
+        return any(self._is_user_defined(endpoint) for endpoint in container.document.endpoints.values())
+
+    def _is_user_defined(self, endpoint: Endpoint) -> bool:
+        network = self.by_id().get(endpoint.network_id)
+        return network is not None and network.is_user_defined
+
+    def tell_names(self, container: Container) -> None:
+        """Tell the name server who the container is and whom it may ask for."""
+        if not self.has_names(container):
+            self.naming.forget(container)
+            return
+        networks = self.by_id()
+        places = [
+            {
+                "network": endpoint.network_id,
+                "name": endpoint.network,
+                "address": endpoint.address,
+                "names": endpoint_names(container, endpoint),
+                "links": endpoint.wanted.links or [],
+            }
             for endpoint in container.document.endpoints.values()
-            if endpoint.network_id == record.id
-        }
-        return self._describe(record) | {"Containers": members}
+            if self._is_user_defined(endpoint)
+        ]
+        forwards = any(networks[e.network_id].has_gateway for e in container.document.endpoints.values())
+        servers = (container.host_config.dns or None) if forwards else []
+        self.naming.put(container, places, servers)
 
-    def _describe(self, record: NetworkRecord) -> dict[str, Any]:
-        subnet = record.document.get("subnet")
-        config = [{"Subnet": subnet, "Gateway": str(default_gateway(IPv4Network(subnet)))}] if subnet else []
-        return {
-            "Name": record.name,
-            "Id": record.id,
-            "Created": format_time(record.created_ns),
-            "Scope": "local",
-            "Driver": record.document["driver"],
-            "EnableIPv4": True,
-            "EnableIPv6": False,
-            "IPAM": {"Driver": "default", "Options": None, "Config": config},
-            "Internal": False,
-            "Attachable": False,
-            "Ingress": False,
-            "ConfigFrom": {"Network": ""},
-            "ConfigOnly": False,
-            "Containers": {},
-            "Options": {"com.docker.network.bridge.name": self._names.bridge} if subnet else {},
-            "Labels": {},
-        }
+    def renamed(self, container: Container) -> None:
+        """A container has another name: on its networks, too, if it runs."""
+        if container.shim is not None:
+            self.tell_names(container)
 
-    def remove(self, name: str) -> None:
-        """The predefined networks stay; there are no others."""
-        record = self.find(name)
-        raise Conflict(f"{record.name} is a pre-defined network and cannot be removed")
+    def leave(self, container: Container) -> None:
+        """Take ports, addresses and names back from a container that does not run (any more)."""
+        self.publishing.unpublish(container)
+        self.addresses.give_all_back(container)
+        self.naming.forget(container)
+        for network in self._joined.pop(container.id, []):
+            self.publish(network, "disconnect", container=container.id)
 
+    def joined(self, container: Container, network: Network) -> None:
+        """A running container has come on a network."""
+        self._joined.setdefault(container.id, []).append(network)
+        self.publish(network, "connect", container=container.id)
 
-def _matches(record: NetworkRecord, wanted: dict[str, list[str]]) -> bool:
-    return all(any(_has(record, name, value) for value in values) for name, values in wanted.items())
+    def left(self, container: Container, network: Network) -> None:
+        """A running container has gone off a network."""
+        networks = self._joined.get(container.id, [])
+        self._joined[container.id] = [other for other in networks if other.id != network.id]
+        self.publish(network, "disconnect", container=container.id)
 
 
-def _has(record: NetworkRecord, name: str, value: str) -> bool:
-    match name:
-        case "name":
-            return value in record.name
-        case "id":
-            return record.id.startswith(value)
-        case "driver":
-            return bool(value == record.document["driver"])
-        case "dangling":
-            return value in ("false", "0")
-        case _:
-            return (name, value) in {("scope", "local"), ("type", "builtin")}
+def _placed(endpoints: Iterable[Endpoint], addresses: Addresses, container: Container) -> list[Endpoint]:
+    """Those of the endpoints that are in use: the others' interfaces are of a former run."""
+    return [each for each in endpoints if container in addresses.members(each.network_id)]
 
 
-def _describe_member(container: Container, endpoint: Endpoint) -> dict[str, str]:
-    return {
-        "Name": container.name,
-        "EndpointID": endpoint.endpoint_id,
-        "MacAddress": endpoint.mac_address,
-        "IPv4Address": f"{endpoint.address}/{endpoint.prefix_length}" if endpoint.address else "",
-        "IPv6Address": "",
-    }
+def _network_sysctls(container: Container) -> dict[str, str]:
+    sysctls = container.host_config.sysctls or {}
+    return {name: value for name, value in sysctls.items() if name.startswith("net.")}
 
 
-def _nameservers() -> list[str]:
-    return [server for server in read_host_resolv_conf().nameservers if ":" not in server]
-
-
-def _read_host_hosts() -> str:
-    with open("/etc/hosts", encoding="utf-8", errors="replace") as file:
-        return file.read()
+def _active_endpoints(network: Network, members: Iterable[Container]) -> str:
+    endpoints = [
+        f'name:"{container.name}" id:"{endpoint.endpoint_id[:12]}"'
+        for container in members
+        for endpoint in container.document.endpoints.values()
+        if endpoint.network_id == network.id
+    ]
+    return (
+        f"error while removing network: network {network.name} has active endpoints ({', '.join(endpoints)})"
+    )

@@ -103,6 +103,11 @@ def compare(data: bytes, *, equal: bool = True) -> bytes:
     return expression("cmp", sreg=REGISTER, op=_CMP_EQ if equal else _CMP_NEQ, data=data)
 
 
+def load(data: bytes, register: int = REGISTER) -> bytes:
+    """Put a constant into a register."""
+    return expression("immediate", dreg=register, data=data)
+
+
 def mask(bits: bytes) -> bytes:
     """Keep only these bits of the register."""
     return expression("bitwise", sreg=REGISTER, dreg=REGISTER, len=len(bits), mask=bits, xor=bytes(len(bits)))

@@ -6,8 +6,10 @@ The plan is a JSON object, because it crosses from one process to the other:
     {"namespace": "new" | "host",
      "interfaces": [{"bridge", "host_interface", "host_mac", "name", "mac",
                      "address", "prefix_length", "gateway", "mtu", "isolated"}, …],
-     "sysctls": {"net.ipv4.…": "…"}}
+     "sysctls": {"net.ipv4.…": "…"},
+     "names": {"socket", "id"}}
 
+`names` says where the name server is that shall answer in the container, and by which id it knows that one.
 `isolated` interfaces reach the bridge, not each other.
 
 `apply_endpoint` runs in the shim once it is in its new network namespace, and speaks to the host's through a

@@ -22,6 +22,9 @@ SYSTEMD_RESOLV_CONF = "/run/systemd/resolve/resolv.conf"
 FALLBACK_NAMESERVERS = ("8.8.8.8", "8.8.4.4")
 """Docker's, for a host that has only loopback ones."""
 
+NAME_SERVER = "127.0.0.11"
+"""Where the name server of user-defined networks answers, in each container."""
+
 HOST_GATEWAY = "host-gateway"
 """The address in ``--add-host NAME:host-gateway`` that stands for the host."""
 
@@ -103,6 +106,23 @@ def plan_resolv_conf(
             warnings.append(_fallback_warning(host))
     domains = host.search if not search else () if list(search) == ["."] else tuple(search)
     return ResolvConf(servers, domains, tuple(options) or host.options), warnings
+
+
+def behind_name_server(conf: ResolvConf) -> ResolvConf:
+    """Return the settings with our name server as the only one; it is asked for names without dots, too."""
+    has_ndots = any(option.startswith("ndots:") for option in conf.options)
+    options = conf.options if has_ndots else (*conf.options, "ndots:0")
+    return ResolvConf((NAME_SERVER,), conf.search, options)
+
+
+def add_hosts_line(text: str, address: str, names: str) -> str:
+    """Return the text of /etc/hosts with one more line."""
+    return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{address}\t{names}\n"
+
+
+def drop_hosts_line(text: str, address: str) -> str:
+    """Return the text of /etc/hosts without the lines of an address."""
+    return "".join(line for line in text.splitlines(keepends=True) if line.split()[:1] != [address])
 
 
 def format_hosts(

@@ -11,8 +11,9 @@ What holds for a packet, in the order of the hooks:
 - *forward*: into a bridge go answers, what those maps sent there, and what comes from the same bridge. All
   else is dropped: other networks, and neighbours who route to a container's address directly, even to a port
   that is published (as Docker 28 does). Out of an internal bridge goes nothing but answers.
-- *postrouting*: containers go out with the host's address, if their network has that. Calls from the host's loopback, and from
-  containers to a published port of their own network, get the bridge's: else answers go around the host.
+- *postrouting*: containers go out with the host's address, if their network has that. Calls from the host's
+  loopback, and from containers to a published port of their own network, get the bridge's: else answers go
+  around the host.
 
 Accepting is only for this table: a dropping chain of another table still has its say (coexistence).
 """

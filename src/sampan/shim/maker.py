@@ -16,6 +16,7 @@ import time
 
 from sampan.errors import SampanError
 from sampan.linux.process import set_name
+from sampan.network.nameserver.contact import serve_names
 from sampan.shim.connection import describe_failure, open_listener
 from sampan.shim.drivers import driver_for
 from sampan.shim.order import Order
@@ -91,6 +92,8 @@ class Made:
         send_message(keeper, self._describe(list(fds)), [*fds.values(), *clients])
 
     def _start(self, engine: socket.socket) -> None:
+        if names := self._order.network.get("names"):
+            serve_names(names["socket"], names["id"], self._driver.pid)
         self._driver.start()
         self._started_ns = time.time_ns()
         send_message(engine, {"event": "started", "started_ns": self._started_ns})

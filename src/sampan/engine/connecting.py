@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connecting containers to networks and disconnecting them, also while they run.
+
+A container that does not run only has it noted. For one that runs, an interface comes or goes, and with it: its
+address, its names, its line in /etc/hosts, perhaps its way out, and the ports that lead there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from sampan.engine.endpoints import plan_endpoint_of, plan_interface_of
+from sampan.engine.hostfiles import format_resolv_conf
+from sampan.errors import InvalidArgument, PermissionDenied
+from sampan.network.resolv import add_hosts_line, drop_hosts_line
+from sampan.network.running import attach_running, detach_running, set_default_route
+from sampan.schema.container import EndpointConfig
+
+if TYPE_CHECKING:
+    from sampan.engine.containers import Containers
+    from sampan.engine.model import Container, Endpoint
+    from sampan.engine.network_model import Network
+    from sampan.engine.networks import Networks
+    from sampan.shim.control import Shim
+
+
+class Connecting:
+    """Changes of who is on which network."""
+
+    def __init__(self, networks: Networks, containers: Containers, data_dir: str) -> None:
+        self._networks = networks
+        self._containers = containers
+        self._data_dir = data_dir
+
+    async def connect(self, network: Network, container: Container, config: EndpointConfig | None) -> None:
+        """Put a container on a network."""
+        async with container.lock:
+            _check_may_change(container, network)
+            if network.name in container.document.endpoints:
+                raise PermissionDenied(
+                    f"endpoint with name {container.name} already exists in network {network.name}"
+                )
+            endpoint = plan_endpoint_of(network, config or EndpointConfig())
+            if container.shim is None:
+                container.document.endpoints[network.name] = endpoint
+            else:
+                await self._connect_running(network, container, container.shim, endpoint)
+            self._containers.save(container)
+
+    async def _connect_running(
+        self, network: Network, container: Container, shim: Shim, endpoint: Endpoint
+    ) -> None:
+        networks = self._networks
+        had_names = networks.has_names(container)
+        networks.place(container, network, endpoint)
+        plan = plan_interface_of(network, endpoint, is_gateway=False)
+        try:
+            await asyncio.to_thread(attach_running, shim.pid, plan)
+        except BaseException:
+            networks.addresses.give_back(container, network.id)
+            raise
+        container.document.endpoints[network.name] = endpoint
+        await self._follow_gateway(container, shim)
+        networks.tell_names(container)
+        if networks.has_names(container):
+            await networks.naming.serve(container)
+        self._rewrite(container, "hosts", add=(endpoint.address, container.config.hostname))
+        if not had_names and networks.has_names(container):
+            self._rewrite(container, "resolv.conf", text=format_resolv_conf(container, networks))
+        networks.joined(container, network)
+
+    async def disconnect(self, network: Network, container: Container) -> None:
+        """Take a container off a network."""
+        async with container.lock:
+            _check_may_change(container, network, leaving=True)
+            endpoint = container.document.endpoints.get(network.name)
+            if endpoint is None:
+                raise PermissionDenied(f"container {container.id} is not connected to network {network.name}")
+            if container.shim is not None:
+                await asyncio.to_thread(detach_running, endpoint.host_interface)
+            del container.document.endpoints[network.name]
+            if container.shim is not None:
+                await self._disconnected_running(network, container, container.shim, endpoint)
+            self._containers.save(container)
+
+    async def _disconnected_running(
+        self, network: Network, container: Container, shim: Shim, endpoint: Endpoint
+    ) -> None:
+        self._networks.addresses.give_back(container, network.id)
+        await self._follow_gateway(container, shim)
+        self._networks.tell_names(container)
+        self._rewrite(container, "hosts", drop=endpoint.address)
+        self._networks.left(container, network)
+
+    async def _follow_gateway(self, container: Container, shim: Shim) -> None:
+        """Let packets go out by the endpoint that is the way out now, and ports lead to it."""
+        networks = self._networks
+        gateway = networks.gateway_of(container)
+        if gateway is not None:
+            await asyncio.to_thread(set_default_route, shim.pid, gateway.interface, gateway.gateway)
+        if networks.publishing.has_ports(container):
+            networks.publishing.move(container, gateway)
+            return
+        reserved = networks.publish_ports(container, gateway)
+        try:
+            await shim.hold(reserved.fds)
+        finally:
+            reserved.close()
+
+    def _rewrite(
+        self,
+        container: Container,
+        name: str,
+        *,
+        text: str | None = None,
+        add: tuple[str, str] | None = None,
+        drop: str = "",
+    ) -> None:
+        """Change a file that is mounted in the container: in place, for a rename would not be seen there."""
+        path = f"{self._data_dir}/{container.id}/{name}"
+        if text is None:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                text = file.read()
+        if add:
+            text = add_hosts_line(text, *add)
+        if drop:
+            text = drop_hosts_line(text, drop)
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        with open(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.truncate(0)
+            file.write(text)
+
+
+def _check_may_change(container: Container, network: Network, *, leaving: bool = False) -> None:
+    mode = container.host_config.network_mode
+    if mode == "host" or network.settings.driver == "host":
+        raise InvalidArgument(
+            "container cannot be disconnected from host network or connected to host network"
+        )
+    if mode.startswith("container:"):
+        raise InvalidArgument(
+            "container sharing network namespace with another container or host cannot be connected to any "
+            "other network"
+        )
+    if not leaving and "none" in {network.name, *container.document.endpoints}:
+        raise InvalidArgument(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+        )
