@@ -16,7 +16,10 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "recipes" not in path
 BANNED = {"common", "helper", "helpers", "manager", "misc", "util", "utils", "handler", "wrapper"}
 KERNEL_DOOR = {"linux"}
 READS_ENVIRONMENT = {"cli", "daemon"}
-PROGRAMS = {"runtime/command.py"}  # a main() of its own reads what the shell gave it
+PROGRAMS = {
+    "runtime/command.py",  # a main() of its own reads what the shell gave it
+    "client/connect.py",  # the way in for Python programs, as cli/ is for people
+}
 PRINTS = {"cli/output.py"}
 
 

@@ -15,10 +15,9 @@ from sampan.archive.entry import Entry, Kind, kind_of
 from sampan.archive.writer import FileChanged, encode_entry
 from sampan.build.dockerignore import ignore_file_names, parse_dockerignore
 from sampan.build.patterns import Match, PatternSet
+from sampan.client.file_archive import BLOCK, iter_files
 
 _READ_BYTES = 1 << 18
-_BLOCK = 512
-_END = bytes(2 * _BLOCK)
 
 
 def iter_context(root: str, *, dockerfile: str, extra: dict[str, bytes] | None = None) -> Iterator[bytes]:
@@ -28,14 +27,6 @@ def iter_context(root: str, *, dockerfile: str, extra: dict[str, bytes] | None =
     for path, status in _walk(root, "", patterns, None, kept):
         yield from _iter_member(root, path, status)
     yield from iter_files(extra or {})
-
-
-def iter_files(files: dict[str, bytes]) -> Iterator[bytes]:
-    """An archive of files in memory, or the end of one."""
-    for name, data in sorted(files.items()):
-        yield encode_entry(Entry(name, Kind.FILE, size=len(data)))
-        yield data + bytes(-len(data) % _BLOCK)
-    yield _END
 
 
 def _patterns(root: str, dockerfile: str) -> PatternSet:
@@ -101,4 +92,4 @@ def _iter_data(path: str, size: int) -> Iterator[bytes]:
             yield data
     finally:
         os.close(descriptor)
-    yield bytes(-size % _BLOCK)
+    yield bytes(-size % BLOCK)

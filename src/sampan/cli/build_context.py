@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a build's files come from: a folder, an archive on stdin, or a lone Dockerfile on stdin.
 
-An engine on this machine reads a folder in place: it is told the path, and the device and inode, by which it
-knows that both see the same folder. Every other engine gets a tar stream (`build_archive`).
+An engine on this machine reads a folder in place (`sampan.client.contexts`); every other engine gets a tar
+stream (`build_archive`).
 """
 
 from __future__ import annotations
 
 import os
 
+from sampan.client.contexts import DOCKERFILE, locate_dockerfile, place_folder
 from sampan.errors import InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _STDIN = 0
 _READ_BYTES = 1 << 18
-_NAME = "Dockerfile"
 _SENT_NAME = ".dockerfile.sampan"  # of a Dockerfile that lies outside the context that it is sent with
 _URLS = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
 _TAR_MAGIC_AT = 257
@@ -41,13 +41,7 @@ class FolderContext:
 
     def place(self) -> Query:
         """The parameters by which the engine finds it."""
-        status = os.stat(self.path)
-        outside = os.path.isabs(self.dockerfile)
-        return {
-            "sampan.context": self.path,
-            "sampan.context-id": f"{status.st_dev}:{status.st_ino}",
-            "sampan.dockerfile" if outside else "dockerfile": self.dockerfile,
-        }
+        return place_folder(self.path, self.dockerfile)
 
     def archive(self) -> tuple[Query, Iterable[bytes]]:
         """The parameters and the body by which it is sent."""
@@ -57,7 +51,7 @@ class FolderContext:
             return {"dockerfile": self.dockerfile}, iter_context(self.path, dockerfile=self.dockerfile)
         with open(self.dockerfile, "rb") as file:
             extra = {_SENT_NAME: file.read()}
-        return {"dockerfile": _SENT_NAME}, iter_context(self.path, dockerfile=_NAME, extra=extra)
+        return {"dockerfile": _SENT_NAME}, iter_context(self.path, dockerfile=DOCKERFILE, extra=extra)
 
 
 class StreamContext:
@@ -72,10 +66,10 @@ class StreamContext:
     def archive(self) -> tuple[Query, Iterable[bytes]]:
         """The parameters and the body by which it is sent."""
         if is_archive(self._first):
-            return {"dockerfile": self._dockerfile or _NAME}, self._iter_stdin()
-        from sampan.cli.build_archive import iter_files
+            return {"dockerfile": self._dockerfile or DOCKERFILE}, self._iter_stdin()
+        from sampan.client.file_archive import iter_files
 
-        return {"dockerfile": _NAME}, iter_files({_NAME: b"".join(self._iter_stdin())})
+        return {"dockerfile": DOCKERFILE}, iter_files({DOCKERFILE: b"".join(self._iter_stdin())})
 
     def _iter_stdin(self) -> Iterator[bytes]:
         yield self._first
@@ -114,24 +108,11 @@ def _with_dockerfile_from_stdin(path: str) -> FolderContext:
     from tempfile import TemporaryDirectory
 
     folder = TemporaryDirectory(prefix="sampan-")
-    outside = f"{folder.name}/{_NAME}"
+    outside = f"{folder.name}/{DOCKERFILE}"
     with open(outside, "wb") as file:
         while data := os.read(_STDIN, _READ_BYTES):
             file.write(data)
     return FolderContext(path, outside, kept=folder)
-
-
-def locate_dockerfile(context: str, named: str) -> str:
-    """The Dockerfile's path in the context, or its absolute path when it lies outside."""
-    if not named:
-        # BuildKit takes the name in small letters, too, where the usual one is missing.
-        lower = not os.path.lexists(f"{context}/{_NAME}") and os.path.lexists(f"{context}/{_NAME.lower()}")
-        return _NAME.lower() if lower else _NAME
-    path = os.path.join(os.path.realpath(os.path.dirname(named) or "."), os.path.basename(named))
-    if not os.path.lexists(path):
-        raise InvalidArgument(f"failed to read dockerfile: open {named}: no such file or directory")
-    inside = os.path.relpath(path, context)
-    return path if inside == ".." or inside.startswith("../") else inside
 
 
 def _read_start() -> bytes:

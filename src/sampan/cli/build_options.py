@@ -14,6 +14,7 @@ from sampan.cli.flags import several, switch, text
 from sampan.cli.host_words import parse_extra_host
 from sampan.cli.mounts import split_csv
 from sampan.cli.sizes import parse_ulimit, read_flag
+from sampan.client.contexts import format_secrets
 from sampan.client.jsontext import encode_json
 from sampan.client.sizes import parse_size
 from sampan.errors import InvalidArgument, Unsupported
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     Query: TypeAlias = dict[str, Parameter]
 
-SECRETS_FIELD = "X-Sampan-Secrets"
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 _REFUSED = {
     "annotation": "image annotations",
@@ -166,17 +166,7 @@ def plan_named_context(word: str) -> str:
 
 def plan_secrets(words: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
     """The header that carries the secrets, whose values are read here; none without secrets."""
-    secrets = dict(_read_secret(word, environ) for word in words)
-    if not secrets:
-        return {}
-    encoded = {name: _base64(value) for name, value in secrets.items()}
-    return {SECRETS_FIELD: _base64(encode_json(encoded))}
-
-
-def _base64(data: bytes) -> str:
-    from binascii import b2a_base64
-
-    return b2a_base64(data, newline=False).decode()
+    return format_secrets(dict(_read_secret(word, environ) for word in words))
 
 
 def _read_secret(word: str, environ: Mapping[str, str]) -> tuple[str, bytes]:

@@ -52,12 +52,6 @@ _ESCAPES = {
 }  # fmt: skip
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """``repository:tag`` in two; a colon before a slash is a registry's port."""
-    repository, colon, tag = name.rpartition(":")
-    return (repository, tag) if colon and "/" not in tag else (name, "")
-
-
 def split_pairs(words: Iterable[str]) -> dict[str, str]:
     """``key=value`` words as a map; a key alone has the empty value."""
     return {key: value for key, _, value in (word.partition("=") for word in words)}

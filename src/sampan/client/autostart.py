@@ -2,14 +2,15 @@
 """Start an engine in the background where none listens.
 
 The engine is told one descriptor, on which it writes ``1`` once it listens, or a line that says why it
-cannot; it goes on in a session of its own, with its output in the run root's log file. Two clients that
-start one at the same moment are no error: the engine refuses the second, and that client uses the first.
+cannot; it goes on in a session of its own, with its output in the run root's log file. Clients that want one
+at the same moment take turns by a lock: the first starts it, the others find it there.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from fcntl import LOCK_EX, flock
 
 from sampan.client.http import NobodyListens, connect
 from sampan.errors import PermissionDenied, Unavailable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 READY = b"1"
 _READY_DESCRIPTOR = 3
 _LONGEST_COMPLAINT = 4096
+_TURN_FILE = "starting.lock"
 
 
 class EngineDidNotStart(Unavailable):
@@ -47,14 +49,18 @@ def start_engine(
 ) -> None:
     """Start an engine with this environment and wait until it listens at `address`."""
     say("starting the engine")
-    complaint = _spawn_and_wait(roots, address, environ)
+    _ensure_run_root(roots)
+    with open(f"{roots.run}/{_TURN_FILE}", "wb") as turn:
+        flock(turn, LOCK_EX)
+        if _listens(address):
+            return
+        complaint = _spawn_and_wait(roots, address, environ)
     if complaint is not None and not _listens(address):
         raise EngineDidNotStart(complaint, roots.log_file)
 
 
 def _spawn_and_wait(roots: Roots, address: Address, environ: Mapping[str, str]) -> str | None:
     """None when the new engine is ready, else why it is not."""
-    _ensure_run_root(roots)
     reader, writer = os.pipe()
     try:
         words = engine_command(roots, address, ready=_READY_DESCRIPTOR)

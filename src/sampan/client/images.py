@@ -26,6 +26,12 @@ def _of(name: str, rest: str = "") -> str:
     return f"/images/{quote_path(name)}{rest}"
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """``repository:tag`` in two; a colon before a slash is a registry's port."""
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "")
+
+
 def _platform(text: str) -> str | None:
     """``linux/arm64/v8`` as the JSON that newer calls take; create, pull and import take the words."""
     if not text:

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from sampan.cli.build_archive import iter_context
-from sampan.cli.build_context import FolderContext, is_archive, locate_dockerfile, open_context
-from sampan.cli.build_options import FLAGS, SECRETS_FIELD, plan_arguments, plan_query, plan_secrets
+from sampan.cli.build_context import FolderContext, is_archive, open_context
+from sampan.cli.build_options import FLAGS, plan_arguments, plan_query, plan_secrets
 from sampan.cli.commands.build import choose_progress
 from sampan.cli.flags import parse_flags
+from sampan.client.contexts import SECRETS_FIELD, locate_dockerfile
 from sampan.client.query import format_query
 from sampan.errors import InvalidArgument, SampanError, Unsupported
 

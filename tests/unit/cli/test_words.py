@@ -11,7 +11,8 @@ from sampan.cli.published import format_ports
 from sampan.cli.table import format_table
 from sampan.cli.times import format_nanoseconds, parse_timestamp
 from sampan.cli.units import format_binary_size, format_duration, format_size
-from sampan.cli.wording import format_labels, quote, short_id, shorten, split_name
+from sampan.cli.wording import format_labels, quote, short_id, shorten
+from sampan.client.images import split_name
 from sampan.errors import InvalidArgument
 
 HOUR, DAY = 3600, 86400

@@ -9,6 +9,7 @@ from sampan.cli.build_context import FolderContext, open_context
 from sampan.cli.build_options import FLAGS, plan_query, plan_secrets
 from sampan.cli.command import Command, Exit, exactly
 from sampan.cli.output import STDERR
+from sampan.client.contexts import is_out_of_reach
 from sampan.errors import InvalidArgument, SampanError
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sampan.client.query import Parameter
 
 _PROGRESS = ("auto", "plain", "quiet", "rawjson", "tty")
-_NOT_IN_PLACE = "context cannot be read in place"
 
 
 def run(context: Context, options: Options, arguments: list[str]) -> int:
@@ -66,7 +66,7 @@ def send(
         try:
             return images.build(query | source.place(), None, fields=secrets)
         except SampanError as error:
-            if _NOT_IN_PLACE not in error.message:
+            if not is_out_of_reach(error):
                 raise
     if not context.address.path and any("=/" in str(word) for word in _named(query)):
         raise InvalidArgument("--build-context: a folder can be named to an engine on this machine only")

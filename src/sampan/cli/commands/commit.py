@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sampan.cli.command import Command, between
 from sampan.cli.flags import several, switch, text
-from sampan.cli.wording import split_name
+from sampan.client.images import split_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

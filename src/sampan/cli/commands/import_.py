@@ -7,7 +7,7 @@ from sampan.cli.archives import STDIN
 from sampan.cli.command import Command, between
 from sampan.cli.flags import several, text
 from sampan.cli.messages import show_messages
-from sampan.cli.wording import split_name
+from sampan.client.images import split_name
 from sampan.client.pieces import iter_descriptor, iter_file
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from sampan.cli.command import Command, exactly
-from sampan.cli.wording import split_name
+from sampan.client.images import split_name
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
