@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_FDS = 253
 """The kernel's SCM_MAX_FD: descriptors in one message."""
 
+_TRUNCATED = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
+"""As a plain number: Python's flags run a page of code for every `|`."""
+
 _INT_SIZE = array.array("i").itemsize
 
 
@@ -39,7 +42,7 @@ def recv_fds(sock: socket.socket, size: int, max_fds: int = 16) -> tuple[bytes, 
     space = socket.CMSG_SPACE(max_fds * _INT_SIZE)
     data, ancillary, flags, _ = sock.recvmsg(size, space, socket.MSG_CMSG_CLOEXEC)
     fds = _descriptors(ancillary)
-    if flags & (socket.MSG_CTRUNC | (socket.MSG_TRUNC if sock.type == socket.SOCK_SEQPACKET else 0)):
+    if flags & _TRUNCATED:
         for fd in fds:
             os.close(fd)
         raise OSError(90, os.strerror(90))  # EMSGSIZE: more than the protocol allows was sent

@@ -58,10 +58,14 @@ HELD_AT_ONCE = MAX_FDS - 1
 
 _INLINE, _IN_FILE = b"J", b"F"
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+"""Made once: `json.dumps` and `loads` run through pages of code before they come to these."""
+
 
 def send_message(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
     """Send a message and copies of `fds`; where that would block, BlockingIOError and nothing is sent."""
-    payload = json.dumps(message, separators=(",", ":")).encode()
+    payload = _encode(message).encode()
     if len(payload) < PACKET_LIMIT:
         send_fds(sock, _INLINE + payload, fds)
         return
@@ -88,7 +92,10 @@ def decode_packet(packet: bytes, fds: list[int]) -> Message:
             os.close(file)
     else:
         payload = packet[1:]
-    message: Message = json.loads(payload)
+    message: Message
+    message, end = _decode(text := payload.decode())
+    if end < len(text):
+        raise ValueError("message is followed by something else")
     return message
 
 
