@@ -200,6 +200,15 @@ def wait_until(condition: Callable[[], object], what: str, *, limit_s: float = 2
         time.sleep(0.02)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: one that has ended may still wait to be reaped by a stranger."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @contextlib.contextmanager
 def running_engine(base: Path) -> Iterator[EngineProcess]:
     """An engine with the busybox image, destroyed afterwards."""
