@@ -89,7 +89,7 @@ def test_an_address_asked_for_is_given_if_it_is_free() -> None:
         choose_address(SUBNET, {wanted}, requested=wanted)
     with pytest.raises(Conflict, match="Address already in use"):
         choose_address(SUBNET, (), requested=SUBNET.broadcast_address)
-    with pytest.raises(InvalidArgument, match="contain the IP address 10.0.0.1"):
+    with pytest.raises(InvalidArgument, match="contain the IP address"):
         choose_address(SUBNET, (), requested=IPv4Address("10.0.0.1"))
 
 
