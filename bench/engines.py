@@ -123,10 +123,9 @@ def fresh_name() -> str:
     return f"{PREFIX}-{next(_numbers)}"
 
 
-def start_sampan(root: str) -> Engine:
-    """A new engine on roots below `root`."""
-    run_root = f"{root}/run"
-    command = (SAMPAN, "--data-root", f"{root}/data", "--run-root", run_root)
+def start_sampan(data_root: str, run_root: str) -> Engine:
+    """A new engine on these roots."""
+    command = (SAMPAN, "--data-root", data_root, "--run-root", run_root)
     # An address in the environment would win over the roots.
     engine = Engine("sampan", command, run_root=run_root, environment={"SAMPAN_HOST": "", "DOCKER_HOST": ""})
     engine.run("engine", "start")

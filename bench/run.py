@@ -69,10 +69,9 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
 
 def bench(options: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     """Measure everything and print the table; `stack` undoes it."""
-    root = stack.enter_context(
-        tempfile.TemporaryDirectory(prefix="sampan-bench-", dir=options.root, ignore_cleanup_errors=True)
-    )
-    sampan = start_sampan(root)
+    root = make_folder(options.root, stack)
+    # Where an engine's run root belongs: in memory, as the peers have theirs.
+    sampan = start_sampan(f"{root}/data", make_folder("/run" if os.access("/run", os.W_OK) else root, stack))
     stack.callback(stop_sampan, sampan)
     engines = [sampan, *find_peers(options.engine, pairs(options.limit), pairs(options.ns))]
     engines = list(ready_engines(engines, root, stack))
@@ -84,6 +83,12 @@ def bench(options: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     stack.callback(lambda: print(format_table(engines, rows)))
     say(f"{os.cpu_count()} processors, {platform.machine()}, Linux {platform.release().partition('-')[0]}")
     rows.extend((scenario, measure(scenario, engines, options.rounds)) for scenario in scenarios)
+
+
+def make_folder(parent: str, stack: contextlib.ExitStack) -> str:
+    """A folder that goes with the bench."""
+    folder = tempfile.TemporaryDirectory(prefix="sampan-bench-", dir=parent, ignore_cleanup_errors=True)
+    return stack.enter_context(folder)
 
 
 def ready_engines(engines: Sequence[Engine], root: str, stack: contextlib.ExitStack) -> Iterator[Engine]:
