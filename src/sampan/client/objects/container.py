@@ -209,7 +209,7 @@ class Container:
     ) -> Iterator[bytes]:
         """What it has printed, line by line with line ends; with `follow`, also what it prints from now on.
 
-        `tail` is a number of lines, `since` and `until` are seconds since the epoch. Closing the iterator
+        `tail` is a number of lines of both streams, `since` and `until` are seconds since the epoch. Closing the iterator
         (``.close()``) ends the following.
         """
         tty = bool(self.inspect()["Config"].get("Tty"))

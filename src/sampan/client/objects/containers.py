@@ -113,16 +113,21 @@ class ContainerCollection:
         body["HostConfig"] = body["HostConfig"] | {"AutoRemove": True}
         container_id = str(self._calls.create(body, name=name, platform=platform)["Id"])
         try:
-            # Attached and waited for before the start: a program that ends at once is not missed.
             connection = self._calls.attach(container_id, dict.fromkeys(("stream", *streams), "1"))
             dialogue = Dialogue(connection, stdin=stdin, tty=bool(body.get("Tty")), limit_bytes=limit_bytes)
-            waiting = self._calls.wait(container_id, condition="next-exit")
-            self._calls.start(container_id)
-            dialogue.run(timeout_s, lambda: self._kill(container_id))
-            return dialogue.result(int(waiting.json()["StatusCode"]))
+            return self._converse(container_id, dialogue, timeout_s)
         except BaseException:
             Container(self._engine, container_id).discard()
             raise
+
+    def _converse(self, container_id: str, dialogue: Dialogue, timeout_s: float | None) -> Result:
+        """Start what is attached already; the wait, too, is asked for before, so that no end is missed."""
+        with contextlib.closing(dialogue):
+            waiting = self._calls.wait(container_id, condition="next-exit")
+            with contextlib.closing(waiting):
+                self._calls.start(container_id)
+                dialogue.run(timeout_s, lambda: self._kill(container_id))
+                return dialogue.result(int(waiting.json()["StatusCode"]))
 
     def _kill(self, container_id: str) -> None:
         with contextlib.suppress(NotFound, Conflict):  # it ended by itself just now

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypedDict
 
@@ -66,7 +67,8 @@ def run_exec(
             dialogue.result(UNKNOWN_EXIT_CODE),
         )
 
-    dialogue.run(timeout_s, give_up)
+    with closing(dialogue):
+        dialogue.run(timeout_s, give_up)
     pause_s = _FIRST_PAUSE_S
     # A program may close its output long before it ends, and the API has no call that waits for an exec.
     while (state := engine.execs.inspect(exec_id)).get("Running"):

@@ -69,11 +69,12 @@ class Dialogue:
         """Read to the end; when the time is up call `on_timeout`, which kills the program or raises."""
         self._started = monotonic()
         pieces = self._iter_pieces(timeout_s, on_timeout)
-        try:
-            for stream, data in ((STDOUT, data) for data in pieces) if self._tty else iter_frames(pieces):
-                self._streams[STDERR if stream == STDERR else STDOUT].add(data)
-        finally:
-            self._socket.close()
+        for stream, data in ((STDOUT, data) for data in pieces) if self._tty else iter_frames(pieces):
+            self._streams[STDERR if stream == STDERR else STDOUT].add(data)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._socket.close()
 
     def result(self, exit_code: int) -> Result:
         """What there is to tell."""
