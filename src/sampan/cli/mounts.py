@@ -88,6 +88,10 @@ def _set_switch(mount: Mount, name: str, field: str) -> None:
         _options(mount, "volume")["NoCopy"] = True
     elif name == "bind-nonrecursive":
         _options(mount, "bind")["NonRecursive"] = True
+    elif name == "bind-create-src":
+        _options(mount, "bind")["CreateMountpoint"] = True
+    elif name == "idmap":
+        _options(mount, "bind")["IdMap"] = "auto"
     else:
         raise InvalidArgument(f"invalid field '{field}' must be a key=value pair")
 
@@ -172,6 +176,8 @@ _SIMPLE = {
 _IN_OPTIONS: dict[str, tuple[str, str, Callable[[str, str], object]]] = {
     "bind-propagation": ("bind", "Propagation", lambda _, value: value.lower()),
     "bind-nonrecursive": ("bind", "NonRecursive", _boolean),
+    "bind-create-src": ("bind", "CreateMountpoint", _boolean),
+    "idmap": ("bind", "IdMap", _as_is),
     "volume-subpath": ("volume", "Subpath", _as_is),
     "volume-nocopy": ("volume", "NoCopy", _boolean),
     "image-subpath": ("image", "Subpath", _as_is),

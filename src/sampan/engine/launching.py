@@ -22,6 +22,7 @@ from sampan.engine.model import Attachment, Container
 from sampan.engine.namespaces import plan_namespaces, running_pid
 from sampan.engine.seccomp import SeccompProfiles
 from sampan.engine.security import parse_security_options
+from sampan.engine.sources import plan_sources
 from sampan.engine.spec import INIT_ANNOTATION, Host, SpecRequest, plan_spec
 from sampan.engine.user_devices import plan_devices
 from sampan.errors import InvalidArgument
@@ -110,18 +111,20 @@ class Launching:
         config, host = container.config, container.host_config
         run_dir = f"{self._roots.running}/{container.id}"
         os.makedirs(run_dir, mode=0o700, exist_ok=True)
+        spec = self._plan_spec(container)
         return {
             "id": container.id,
             "run_dir": run_dir,
-            "spec": self._plan_spec(container),
+            "spec": spec,
+            "sources": plan_sources(container.document.mounts, spec["mounts"], run_dir),
             "user": config.user,
             "group_add": host.group_add or [],
             "rootfs": rootfs.document(),
             "network": network,
             "copy_up": [
-                {"path": point.destination, "target": point.source}
+                {"path": point.destination, "target": point.device or point.source}
                 for point in container.document.mounts
-                if point.copy_up
+                if point.copy_up and point.filesystem in ("", "bind")
             ],
             "open_stdin": config.open_stdin,
             "stdin_once": config.stdin_once,

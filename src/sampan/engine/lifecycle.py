@@ -86,6 +86,7 @@ class Lifecycle:
         state.status, state.pid, state.exit_code, state.error = "running", shim.pid, 0, ""
         state.started_ns, state.finished_ns = shim.started_ns or time.time_ns(), 0
         state.oom_killed = state.stopped_by_user = False
+        _note_copied_up(container)
         self._health.started(container)
         self._containers.save(container)
         self._containers.publish(container, "start")
@@ -304,7 +305,14 @@ class Lifecycle:
         self._containers.forget(container)
         self._containers.publish(container, "destroy")
         container.waiters.notify_removal(container.state.exit_code)
-        self._trash.container(container, volumes=volumes)
+        self._trash.container(container, volumes=volumes, users=self._containers.users_of_volume)
+
+
+def _note_copied_up(container: Container) -> None:
+    """A volume is filled from the image once; a file system in memory is new at each start."""
+    for point in container.document.mounts:
+        if point.filesystem in ("", "bind"):
+            point.copy_up = False
 
 
 def _require_startable(container: Container) -> None:

@@ -19,7 +19,11 @@ NEVER_NS = 0  # a time that did not happen; the API writes it as 0001-01-01T00:0
 
 
 class MountPoint(msgspec.Struct):
-    """A resolved mount of a container, as inspect's `Mounts` lists it."""
+    """A resolved mount of a container, as inspect's `Mounts` lists it.
+
+    `filesystem` and `device` are those of a volume with driver options; `new_labels` and `new_options` what its
+    volume gets if it has to be made.
+    """
 
     type: str
     source: str
@@ -32,6 +36,13 @@ class MountPoint(msgspec.Struct):
     recursive_readonly: bool = False
     copy_up: bool = False
     options: list[str] = []
+    recursive: bool = True
+    id_map: str = ""
+    subpath: str = ""
+    filesystem: str = ""
+    device: str = ""
+    new_labels: dict[str, str] = {}
+    new_options: dict[str, str] = {}
 
 
 class Endpoint(msgspec.Struct):

@@ -10,9 +10,17 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable
 
+from sampan.engine.idmap import read_idmap
 from sampan.engine.model import MountPoint
 from sampan.errors import InvalidArgument
-from sampan.schema.container import ContainerConfig, HostConfig, Mount, VolumeOptions
+from sampan.schema.container import (
+    BindOptions,
+    ContainerConfig,
+    DriverConfig,
+    HostConfig,
+    Mount,
+    VolumeOptions,
+)
 
 PROPAGATIONS = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
 ACCESS_MODES = frozenset({"rw", "ro"})
@@ -78,7 +86,10 @@ def parse_bind(text: str) -> MountPoint:
             propagation=propagation or "rprivate",
             recursive_readonly=readonly,
             options=["create"],
+            id_map=next((read_idmap(mode) for mode in modes if mode.startswith("idmap")), ""),
         )
+    if any(mode.startswith("idmap") for mode in modes):
+        raise InvalidArgument(f"invalid mode: {parts[2]}", hint="idmap is for folders of the host")
     check_volume_name(source)
     point = _volume_point(source, destination, copy_up="nocopy" not in modes)
     point.mode = mode or "z"
@@ -95,10 +106,13 @@ def plan_mount(mount: Mount, new_name: Callable[[], str]) -> MountPoint:
         options = mount.volume_options or VolumeOptions()
         if mount.source:
             check_volume_name(mount.source)
-        point = _volume_point(mount.source or new_name(), destination, copy_up=not options.no_copy)
+        copy_up = not (options.no_copy or options.subpath)
+        point = _volume_point(mount.source or new_name(), destination, copy_up=copy_up)
         point.rw = not mount.read_only
-        if options.subpath:
-            raise InvalidArgument("volume-subpath is not supported yet")
+        point.subpath = _check_subpath(options.subpath)
+        driver = options.driver_config or DriverConfig()
+        point.driver = driver.name or "local"
+        point.new_labels, point.new_options = dict(options.labels or {}), dict(driver.options or {})
         return point
     if mount.type == "tmpfs":
         return _tmpfs_point(mount, destination)
@@ -112,8 +126,9 @@ def _bind_point(mount: Mount, destination: str) -> MountPoint:
         raise InvalidArgument(
             f"invalid mount config for type \"bind\": invalid mount path: '{mount.source}' mount path must be absolute"
         )
-    options = mount.bind_options
-    propagation = (options.propagation if options else "") or "rprivate"
+    options = mount.bind_options or BindOptions()
+    propagation = options.propagation or "rprivate"
+    _check_recursion(mount, options)
     if propagation not in PROPAGATIONS:
         raise InvalidArgument(
             f'invalid mount config for type "bind": invalid propagation mode: {propagation}'
@@ -124,9 +139,36 @@ def _bind_point(mount: Mount, destination: str) -> MountPoint:
         destination=destination,
         rw=not mount.read_only,
         propagation=propagation,
-        recursive_readonly=mount.read_only and not (options and options.read_only_non_recursive),
-        options=["create"] if options and options.create_mountpoint else [],
+        recursive_readonly=mount.read_only and not (options.read_only_non_recursive or options.non_recursive),
+        options=["create"] if options.create_mountpoint else [],
+        recursive=not options.non_recursive,
+        id_map=read_idmap(f"idmap={options.id_map}") if options.id_map else "",
     )
+
+
+def _check_recursion(mount: Mount, options: BindOptions) -> None:
+    for given, name in (
+        (options.read_only_non_recursive, "ReadOnlyNonRecursive"),
+        (options.read_only_force_recursive, "ReadOnlyForceRecursive"),
+    ):
+        if given and not mount.read_only:
+            raise InvalidArgument(
+                f'invalid mount config for type "bind": mount source set to {name}, but ReadOnly is not'
+            )
+    if options.read_only_force_recursive and (options.non_recursive or options.read_only_non_recursive):
+        raise InvalidArgument(
+            'invalid mount config for type "bind": '
+            "ReadOnlyForceRecursive conflicts with NonRecursive and ReadOnlyNonRecursive"
+        )
+
+
+def _check_subpath(subpath: str) -> str:
+    """A relative path that stays below; links are the shim's to refuse, when it opens the folder."""
+    if subpath.startswith("/") or ".." in subpath.split("/"):
+        raise InvalidArgument(
+            f'invalid mount config for type "volume": subpath must be a relative path within the volume: {subpath}'
+        )
+    return subpath
 
 
 def _tmpfs_point(mount: Mount, destination: str) -> MountPoint:
@@ -182,8 +224,8 @@ def check_volume_name(name: str) -> None:
 
 
 def _check_modes(modes: list[str], text: str) -> None:
-    known = PROPAGATIONS | ACCESS_MODES | LABEL_MODES | CONSISTENCY_MODES | {"nocopy"}
-    if any(mode not in known for mode in modes):
+    known = PROPAGATIONS | ACCESS_MODES | LABEL_MODES | CONSISTENCY_MODES | {"nocopy", "idmap"}
+    if any(mode.partition("=")[0] not in known for mode in modes):
         raise InvalidArgument(f"invalid mode: {text.split(':', 2)[2]}")
     if len(ACCESS_MODES & set(modes)) > 1:
         raise InvalidArgument(f"invalid mode: {text.split(':', 2)[2]}")

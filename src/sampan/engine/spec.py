@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.engine.idmap import AUTO, parse_id_maps
 from sampan.engine.model import MountPoint
 from sampan.engine.privileges import (
     DEFAULT_DEVICE_RULES,
@@ -157,11 +158,12 @@ def _user_mounts(request: SpecRequest) -> list[dict[str, Any]]:
         for destination, source in request.files.items()
         if destination not in taken
     ]
-    mounts += [_plan_mount_point(point) for point in request.mounts]
+    mounts += [plan_mount_point(point) for point in request.mounts]
     return sorted(mounts, key=lambda mount: mount["destination"].count("/"))
 
 
-def _plan_mount_point(point: MountPoint) -> dict[str, Any]:
+def plan_mount_point(point: MountPoint) -> dict[str, Any]:
+    """One entry of the runtime-spec's `mounts`."""
     if point.type == "tmpfs":
         return {
             "destination": point.destination,
@@ -176,12 +178,37 @@ def _plan_mount_point(point: MountPoint) -> dict[str, Any]:
             "source": "overlay",
             "options": ["ro", *point.options],
         }
+    if point.filesystem not in ("", "bind"):
+        return _plan_filesystem(point)
     access = ("rro" if point.recursive_readonly else "ro") if not point.rw else "rw"
-    return {
+    bind = "rbind" if point.recursive else "bind"
+    entry: dict[str, Any] = {
         "destination": point.destination,
         "type": "bind",
-        "source": point.source,
-        "options": ["rbind", access, point.propagation or "rprivate", *point.options],
+        "source": point.device or point.source,
+        "options": [bind, access, point.propagation or "rprivate", *point.options],
+    }
+    if point.id_map:
+        entry["options"].append("idmap")
+    if point.id_map not in ("", AUTO):
+        entry["uidMappings"], entry["gidMappings"] = parse_id_maps(point.id_map)
+    return entry
+
+
+def _plan_filesystem(point: MountPoint) -> dict[str, Any]:
+    """A volume with driver options; an instance in memory is new each time, so it is filled each time.
+
+    Copying also takes the folder's owner and mode from the image, unless the options give them.
+    """
+    options = [*point.options, *([] if point.rw else ["ro"])]
+    has_owner = any(word.startswith(("uid=", "gid=", "mode=")) for word in point.options)
+    if point.filesystem == "tmpfs" and point.copy_up and not has_owner:
+        options.append("tmpcopyup")
+    return {
+        "destination": point.destination,
+        "type": point.filesystem,
+        "source": point.device,
+        "options": options,
     }
 
 

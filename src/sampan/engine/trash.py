@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sampan.errors import SampanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sampan.engine.model import Container
     from sampan.engine.tasks import Background
@@ -43,22 +43,22 @@ class Trash:
         self._volumes = volumes
         self._background = background
 
-    def container(self, container: Container, *, volumes: bool) -> None:
-        """A container's snapshot, folders and, if asked, its anonymous volumes."""
+    def container(self, container: Container, *, volumes: bool, users: Callable[[str], list[str]]) -> None:
+        """A container's snapshot, folders and, if asked, its anonymous volumes that nobody else uses."""
         paths = [f"{self._roots.containers}/{container.id}", f"{self._roots.running}/{container.id}"]
         if volumes:
-            paths += self._forget_anonymous_volumes(container)
+            paths += self._forget_anonymous_volumes(container, users)
         self._background.spawn(self._delete(container.id, paths), name=f"trash of {container.id[:12]}")
 
     def folders(self, paths: Iterable[str]) -> None:
         """Folders that no record names."""
         self._background.spawn(self._delete(None, [path for path in paths if path]), name="trash")
 
-    def _forget_anonymous_volumes(self, container: Container) -> list[str]:
+    def _forget_anonymous_volumes(self, container: Container, users: Callable[[str], list[str]]) -> list[str]:
         names = [
             p.name
             for p in container.document.mounts
-            if p.type == "volume" and self._volumes.is_anonymous(p.name)
+            if p.type == "volume" and self._volumes.is_anonymous(p.name) and not users(p.name)
         ]
         return [path for path in map(self._volumes.forget, names) if path]
 

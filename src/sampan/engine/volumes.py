@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.engine.model import MountPoint
 from sampan.engine.mounts import check_volume_name
 from sampan.engine.names import new_id
+from sampan.engine.volume_options import apply_driver_options, check_driver_options
 from sampan.errors import InvalidArgument, NotFound
 from sampan.metadata.volumes import VolumeRecord
 from sampan.schema.times import format_time
@@ -45,11 +46,9 @@ class Volumes:
         """Make the volume, or give the one that is already there."""
         if driver not in ("", "local"):
             raise NotFound(f'error looking up volume plugin {driver}: plugin "{driver}" not found')
-        if options:
-            raise InvalidArgument(
-                f"volume driver options are not supported yet: {', '.join(sorted(options))}"
-            )
-        name = name or new_id()
+        check_driver_options(options or {})
+        if not name:
+            name, labels = new_id(), {ANONYMOUS_LABEL: "", **(labels or {})}
         check_volume_name(name)
         existing = self._records.by_name(name)
         if existing:
@@ -109,9 +108,7 @@ class Volumes:
         """Give every volume mount its folder, making volumes that are not there, and check the binds."""
         for point in points:
             if point.type == "volume":
-                anonymous = len(point.name) == 64 and self._records.by_name(point.name) is None
-                self.create(point.name, labels={ANONYMOUS_LABEL: ""} if anonymous else None)
-                point.source = self.path(point.name)
+                self._resolve_volume(point)
                 self._events.publish(
                     "volume",
                     "mount",
@@ -121,6 +118,14 @@ class Volumes:
             elif point.type == "bind":
                 _ensure_bind_source(point)
         return points
+
+    def _resolve_volume(self, point: MountPoint) -> None:
+        anonymous = len(point.name) == 64 and self._records.by_name(point.name) is None
+        labels = {**({ANONYMOUS_LABEL: ""} if anonymous else {}), **point.new_labels}
+        volume = self.create(point.name, labels=labels, options=point.new_options, driver=point.driver)
+        point.new_labels, point.new_options = {}, {}
+        point.source = volume["Mountpoint"]
+        apply_driver_options(point, volume["Options"] or {})
 
     def sweep(self) -> list[str]:
         """Folders that no record names, for deletion; called once, when the engine starts."""

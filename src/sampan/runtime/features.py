@@ -39,7 +39,7 @@ def describe_features() -> dict[str, Any]:
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
             "intelRdt": {"enabled": False},
-            "mountExtensions": {"idmap": {"enabled": False}},
+            "mountExtensions": {"idmap": {"enabled": True}},
         },
         "annotations": {"io.sampan.version": __version__},
         "potentiallyUnsafeConfigAnnotations": ["io.sampan.init"],

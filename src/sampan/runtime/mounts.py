@@ -7,8 +7,10 @@ Pure: what is decided here is compared as data in the tests.
 
 from __future__ import annotations
 
+from sampan.errors import InvalidArgument
 from sampan.linux.mount import MOUNT_ATTR_RDONLY
 from sampan.runtime.devices import plan_devices
+from sampan.runtime.idmap import IdMap, plan_idmap
 from sampan.runtime.options import MountOptions, parse_mount_options
 from sampan.runtime.steps import Bind, Filesystem, Mask, ReadOnly, Remount, Step, Symlink
 
@@ -23,7 +25,8 @@ def plan_mounts(spec: dict[str, Any], bundle: str, cgroup: Cgroup) -> tuple[Step
     """Return the mounts in the config's order."""
     steps: list[Step] = []
     for entry in spec.get("mounts") or ():
-        steps += _plan_mount(entry, bundle, cgroup, _has_namespace(spec, "cgroup"))
+        id_map = plan_idmap(entry, spec.get("linux") or {})
+        steps += _plan_mount(entry, bundle, cgroup, id_map, private_cgroup=_has_namespace(spec, "cgroup"))
     return tuple(steps)
 
 
@@ -40,14 +43,18 @@ def plan_root(
     return tuple(steps)
 
 
-def _plan_mount(entry: dict[str, Any], bundle: str, cgroup: Cgroup, private_cgroup: bool) -> tuple[Step, ...]:
+def _plan_mount(
+    entry: dict[str, Any], bundle: str, cgroup: Cgroup, id_map: IdMap | None, *, private_cgroup: bool
+) -> tuple[Step, ...]:
     options = parse_mount_options(entry.get("options") or ())
     target, kind = entry["destination"], entry.get("type") or ""
     source = entry.get("source") or ""
     if options.remount:
         return (Remount(target, options),)
     if options.bind or kind == "bind":
-        return (Bind(_absolute(source, bundle), target, options),)
+        return (Bind(_absolute(source, bundle), target, options, id_map),)
+    if id_map:
+        raise InvalidArgument(f"mount {kind} at {target}: idmap is for bind mounts")
     if kind in ("cgroup", "cgroup2"):
         return _plan_cgroup_mount(target, options, cgroup, private=private_cgroup)
     return (Filesystem(kind, target, options, source=source),)

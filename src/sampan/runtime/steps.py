@@ -31,6 +31,7 @@ from sampan.runtime.copyup import copy_tree_into
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sampan.runtime.idmap import IdMap
     from sampan.runtime.options import MountOptions
 
 
@@ -61,21 +62,24 @@ class Step:
 class Bind(Step):
     """Show a file or directory of the host at `target`."""
 
-    __slots__ = ("options", "source", "target", "tree")
+    __slots__ = ("id_map", "options", "source", "target", "tree")
 
-    def __init__(self, source: str, target: str, options: MountOptions) -> None:
-        self.source, self.target, self.options = source, target, options
+    def __init__(self, source: str, target: str, options: MountOptions, id_map: IdMap | None = None) -> None:
+        self.source, self.target, self.options, self.id_map = source, target, options, id_map
         self.tree = -1
 
     def describe(self) -> str:
         """Say in one line what this will do."""
         kind = "rbind" if self.options.recursive_bind else "bind"
-        return f"{kind} {self.source} at {self.target}{' read-only' if self.options.read_only else ''}"
+        access = " read-only" if self.options.read_only else ""
+        return f"{kind} {self.source} at {self.target}{access}{' with mapped ids' if self.id_map else ''}"
 
     def prepare(self) -> None:
         """Take a detached copy of the source and give it its attributes while nobody sees it."""
         options = self.options
         self.tree = mount.open_tree(self.source, recursive=options.recursive_bind)
+        if self.id_map:
+            self.id_map.apply(self.tree, self.source)
         if not options.recursive_bind and not options.propagation:  # one mount: one call does all
             on, off = options.on | options.recursive_on, options.off | options.recursive_off
             mount.set_attributes(dir_fd=self.tree, on=on, off=off, propagation=mount.MS_SLAVE)

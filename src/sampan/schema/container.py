@@ -97,13 +97,14 @@ class DeviceMapping(Shape):
 
 
 class BindOptions(Shape):
-    """Options of a mount of type bind."""
+    """Options of a mount of type bind; `id_map` is Sampan's own."""
 
     propagation: str = ""
     non_recursive: bool = False
     create_mountpoint: bool = False
     read_only_non_recursive: bool = False
     read_only_force_recursive: bool = False
+    id_map: str = ""
 
 
 class DriverConfig(Shape):

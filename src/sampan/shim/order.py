@@ -65,7 +65,7 @@ class Terms:
 class Order(Terms):
     """A container to make. The message's keys are the attributes' names; all but four are optional."""
 
-    __slots__ = ("copy_up", "group_add", "network", "rootfs", "spec", "start", "user")
+    __slots__ = ("copy_up", "group_add", "network", "rootfs", "sources", "spec", "start", "user")
 
     def __init__(self, message: Message) -> None:
         if message.get("version") != VERSION:
@@ -82,6 +82,8 @@ class Order(Terms):
         """A plan of `network.endpoint`; `namespace` may also be "path", with the `path` of one to join."""
         self.copy_up: list[dict[str, str]] = message.get("copy_up") or []
         """Volumes (`target`) to be filled, where they are empty, from the image's `path`."""
+        self.sources: list[dict[str, Any]] = message.get("sources") or []
+        """Sources of bind mounts to open before all else: `root`, `path` below it, `shared`, and where `at`."""
         self.start = bool(message.get("start"))
         """Start as soon as it is made."""
         self.is_terminal = bool(self.spec["process"].get("terminal"))

@@ -16,7 +16,9 @@ from sampan.linux.rtnetlink import open_route_socket
 from sampan.network.endpoint import apply_endpoint, needs_namespace
 from sampan.runtime.copyup import copy_up
 from sampan.runtime.user import resolve_user
+from sampan.shim.idmap import assign_id_maps
 from sampan.shim.rootfs import mount_rootfs
+from sampan.shim.sources import attach_sources, open_sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,12 +63,15 @@ def prepare_surroundings(order: Order, network: PreparedNetwork) -> None:
     """Make everything ready for the runtime."""
     network.apply(order.network)
     unshare(CLONE_NEWNS)
+    sources = open_sources(order.sources)
     mount(None, "/", None, MS_REC | MS_SLAVE)
+    attach_sources(sources)
     rootfs = f"{order.bundle}/rootfs"
     mount_rootfs(order.rootfs, rootfs)
     root_fd = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         assign_user(order.spec["process"], root_fd, order.user, order.group_add)
+        assign_id_maps(order.spec)
         for volume in order.copy_up:
             copy_up(root_fd, volume["path"], volume["target"])
     finally:

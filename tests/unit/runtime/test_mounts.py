@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 from sampan.linux import mount as m
 from sampan.linux.cgroup import Cgroup, Hierarchy
+from sampan.runtime.idmap import plan_idmap
 from sampan.runtime.mounts import plan_mounts, plan_root
 from sampan.runtime.options import ATTRIBUTES, PROPAGATION, parse_mount_options
 from sampan.runtime.steps import Bind
@@ -126,9 +127,31 @@ def test_recursive_options_are_kept_apart() -> None:
     assert (parsed.on, parsed.recursive_on, parsed.read_only) == (0, m.MOUNT_ATTR_RDONLY, True)
 
 
-def test_id_mapped_mounts_are_refused_and_not_ignored() -> None:
-    with pytest.raises(Unsupported, match="idmap"):
-        parse_mount_options(["idmap"])
+def id_map_of(
+    entry: dict[str, object], linux: dict[str, object] | None = None
+) -> tuple[str, str, bool] | None:
+    planned = plan_idmap({"destination": "/x", **entry}, linux or {})
+    return (planned.uids, planned.gids, planned.recursive) if planned else None
+
+
+def test_id_maps_come_from_the_mount_or_the_containers_namespace() -> None:
+    own = [{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 1, "size": 9}]
+    outer = [{"containerID": 0, "hostID": 5, "size": 7}]
+    assert id_map_of({"options": ["rbind"]}) is None
+    assert id_map_of({"options": ["idmap"], "uidMappings": own, "gidMappings": outer}) == (
+        "0 1000 1\n1 1 9\n",
+        "0 5 7\n",
+        False,
+    )
+    linux = {"uidMappings": outer, "gidMappings": outer}
+    assert id_map_of({"options": ["ridmap"]}, linux) == ("0 5 7\n", "0 5 7\n", True)
+    for entry in ({"options": ["idmap"]}, {"uidMappings": own}):
+        with pytest.raises(InvalidArgument, match="idmap needs uidMappings and gidMappings"):
+            id_map_of(entry)
+
+
+def test_idmap_is_no_option_of_the_file_system() -> None:
+    assert parse_mount_options(["idmap", "ridmap"]).data == ()
 
 
 @given(st.lists(st.sampled_from([*ATTRIBUTES, *PROPAGATION, *(f"r{o}" for o in ATTRIBUTES)])))
