@@ -12,7 +12,7 @@ from typing import Any
 
 from sampan.engine.model import Container, Endpoint
 from sampan.engine.network_model import INTERFACE_NAME, INTERFACE_PREFIX, Network
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument, NotFound, Unsupported
 from sampan.network.endpoint import plan_interface
 from sampan.schema.container import ContainerCreate, EndpointConfig, HostConfig
 
@@ -24,19 +24,37 @@ def plan_endpoints(host: HostConfig, create: ContainerCreate, find: Find) -> dic
     mode = host.network_mode
     if mode.startswith("container:"):
         return {}
+    asked = (create.networking_config.endpoints_config or {}) if create.networking_config else {}
+    if unknown := _plan_unknown({mode: None, **asked}, find):
+        return unknown
     first = find(mode)
     wanted = {first.name: EndpointConfig()}
     networks = {first.name: first}
-    asked = (create.networking_config.endpoints_config or {}) if create.networking_config else {}
     for name, config in asked.items():
         network = find("bridge" if name == "default" else name)
         networks[network.name] = network
         wanted[network.name] = config or EndpointConfig()
     if len(wanted) > 1:
         _check_several(networks.values())
+    if first.is_user_defined and not wanted[first.name].links:
+        wanted[first.name].links = host.links
     if create.mac_address and not wanted[first.name].mac_address:
         wanted[first.name].mac_address = create.mac_address
     return {name: plan_endpoint_of(networks[name], config) for name, config in wanted.items()}
+
+
+def _plan_unknown(asked: Mapping[str, EndpointConfig | None], find: Find) -> dict[str, Endpoint]:
+    """Places on networks that do not exist (yet): it is the start that fails.
+
+    Docker's clients take a creation's "not found" for the image's, and pull it.
+    """
+    unknown = {}
+    for name, config in asked.items():
+        try:
+            find("bridge" if name == "default" else name)
+        except NotFound:
+            unknown[name] = Endpoint(network=name, network_id="", wanted=config or EndpointConfig())
+    return unknown
 
 
 def _check_several(networks: Iterable[Network]) -> None:
