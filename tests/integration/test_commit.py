@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +90,13 @@ def test_what_cannot_be_committed(cli: CommandLine) -> None:
     assert "RUN is not a valid change command" in cli.fails(1, "commit", "-c", "RUN true", container)
     assert "must be lowercase" in cli.fails(1, "commit", container, "UPPER:x")
     assert "No such container: nobody" in cli.fails(1, "commit", "nobody")
+
+
+def test_a_commit_pauses_unless_told_not_to(cli: CommandLine) -> None:
+    container = cli.out("run", "-d", "busybox", "sleep", "600")
+    no_pause = ["--no-pause"] if cli.name == "sampan" else ["--pause=false"]
+    for flags in ([], no_pause):
+        cli("rmi", cli.out("commit", *flags, container))
+    flags = ["--since", "5m", "--until", f"{time.time():.6f}", "-f", f"container={container}"]
+    actions = cli.out("events", *flags, "--format", "{{.Action}}")
+    assert actions.split()[-4:] == ["pause", "unpause", "commit", "commit"]

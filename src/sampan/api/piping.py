@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 
 from aiohttp import web
 
+from sampan.engine.threads import start_thread
 from sampan.errors import Cancelled
 
 CHUNK = 1 << 18
@@ -115,15 +116,24 @@ async def _open_pipe(loop: asyncio.AbstractEventLoop, write_fd: int) -> _PipeWri
 async def stream_thread(response: web.StreamResponse, produce: Callable[[BinaryIO], None]) -> None:
     """Send what `produce` writes in a thread; a client that vanishes gives the thread a broken pipe."""
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    loop = asyncio.get_running_loop()
-    producing = loop.run_in_executor(None, _produce, write_fd, produce)
+    reader, transport = await _open_reader(read_fd)
+    producing = start_thread(lambda: _produce(write_fd, produce), name="stream")
     try:
-        while chunk := await loop.run_in_executor(None, os.read, read_fd, CHUNK):
+        while chunk := await reader.read(CHUNK):
             await response.write(chunk)
     finally:
-        os.close(read_fd)
+        transport.close()
         with contextlib.suppress(BrokenPipeError):
-            await asyncio.shield(producing)
+            await asyncio.shield(asyncio.wrap_future(producing))
+
+
+async def _open_reader(read_fd: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    os.set_blocking(read_fd, False)
+    reader = asyncio.StreamReader(limit=CHUNK)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", buffering=0)
+    )
+    return reader, transport
 
 
 def _produce(write_fd: int, produce: Callable[[BinaryIO], None]) -> None:

@@ -161,6 +161,8 @@ def plan_config(config: ContainerConfig, request: CommitRequest) -> RunConfig:
     merged = config
     if request.config is not None:
         merged = merge_config(request.config, _plain(config))
+        merged.stop_timeout = config.stop_timeout if merged.stop_timeout is None else merged.stop_timeout
+        merged.on_build = merged.on_build or config.on_build
     decoded = replace(decode_run_config(_plain(merged)), extra={})
     return apply_changes(decoded, request.changes)
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sampan.archive.pack import pack_tree
 from sampan.engine.changes import ChangeKind, list_changes
 from sampan.engine.copying import CopyTarget, clean_path, pack_path, resolve_path, stat_path, unpack_into
 from sampan.engine.root_view import RootViews
+from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument
 from sampan.runtime.user import resolve_user
 
@@ -50,12 +52,13 @@ class Copies:
         self, container: Container, path: str, stream: Readable, *, keep_kinds: bool, copy_owner: bool
     ) -> None:
         """Unpack an archive in a folder; with `copy_owner` its files belong to the container's user."""
+        work = partial(self._unpack, container, path, stream, keep_kinds, copy_owner)
         if container.state.is_running:
-            await asyncio.to_thread(self._unpack, container, path, stream, keep_kinds, copy_owner)
+            await asyncio.wrap_future(start_thread(work, name="unpack"))
         else:
             async with container.lock:
                 await self._wait_unmounted(container)
-                await asyncio.to_thread(self._unpack, container, path, stream, keep_kinds, copy_owner)
+                await asyncio.wrap_future(start_thread(work, name="unpack"))
         self._containers.publish(container, "extract-to-dir")
 
     def _unpack(

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from sampan.engine.model import Container, MountPoint
+from sampan.engine.threads import start_thread
 from sampan.errors import Conflict
 from sampan.linux.mount import MS_NODEV, MS_REC, MS_SLAVE, attach, mount, open_tree
 from sampan.linux.namespace import CLONE_FS, CLONE_NEWNS, unshare
@@ -47,7 +46,10 @@ class RootViews:
         """Do the work; the caller who writes into a container that does not run holds its lock."""
         root_fd = _open_running(container)
         if root_fd is None:
-            return _in_own_thread(lambda: self._run_mounted(container, work, writes=writes))
+            mounted = start_thread(
+                lambda: self._run_mounted(container, work, writes=writes), name="root view"
+            )
+            return mounted.result()
         try:
             return work(root_fd)
         finally:
@@ -122,18 +124,3 @@ def _mount_volume(root_fd: int, point: MountPoint, *, writes: bool) -> None:
             os.close(target)
     finally:
         os.close(source)
-
-
-def _in_own_thread(work: Callable[[], T]) -> T:
-    """Run in a thread that ends afterwards: what it unshared nobody else may get."""
-    result: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again by who waits
-            result.set_exception(error)
-
-    thread: threading.Thread = threading.Thread(target=run, name="root view", daemon=True)
-    thread.start()
-    return result.result()

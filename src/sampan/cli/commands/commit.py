@@ -24,7 +24,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         "comment": options.text("message") or None,
         "author": options.text("author") or None,
         "changes": options.several("change"),
-        "pause": "1" if options.switch("pause") else "0",
+        "pause": "1" if options.switch("pause") and not options.switch("no-pause") else "0",
     }
     context.out.line(context.engine.images.commit(query, {})["Id"])
     return 0
@@ -41,6 +41,7 @@ COMMAND = Command(
         text("author", 'Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")', short="a"),
         several("change", "Apply Dockerfile instruction to the created image", short="c"),
         text("message", "Commit message", short="m"),
+        switch("no-pause", "Disable pausing container during commit", hidden=True),  # as Docker 29 says it
         switch("pause", "Pause container during commit", short="p", default=True),
     ),
 )
