@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from sampan.api.history import Kind, as_of
+from sampan.errors import SampanError
 
 encode = msgspec.json.encode
 
@@ -55,3 +56,16 @@ class JsonLines:
         """End the body."""
         await self._response.write_eof()
         return self._response
+
+
+def error_line(error: SampanError, code: int | None = None) -> dict[str, Any]:
+    """An error inside a stream whose status was 200 long ago."""
+    detail: dict[str, Any] = {"message": error.message}
+    if code is not None:
+        detail["code"] = code
+    if error.hint:
+        detail["hint"] = error.hint
+    excerpt = getattr(error, "excerpt", "")
+    if excerpt:
+        detail["excerpt"] = excerpt
+    return {"errorDetail": detail, "error": error.message}

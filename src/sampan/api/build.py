@@ -21,9 +21,8 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, json_response
+from sampan.api.answers import JsonLines, error_line, json_response
 from sampan.api.classic_progress import ClassicProgress
-from sampan.api.images import error_line
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.errors import BuildFailed

@@ -7,19 +7,19 @@ Source: Engine API v1.51, "Image".
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, described, json_response, open_stream
+from sampan.api.answers import JsonLines, described, error_line, json_response, open_stream
 from sampan.api.history import as_of
 from sampan.api.image_filters import ALLOWED_FILTERS, plan_filter
 from sampan.api.keys import ENGINE
 from sampan.api.older_requests import is_before
 from sampan.api.piping import BodyReader, stream_thread
+from sampan.api.sharing import pull_image
 from sampan.build.changes import apply_changes
-from sampan.errors import InvalidArgument, SampanError, Unavailable
+from sampan.errors import InvalidArgument, SampanError
 from sampan.image.store import Image
 from sampan.oci.run_config import RunConfig
 
@@ -151,18 +151,12 @@ async def load_images(request: web.Request) -> web.StreamResponse:
 
 @routes.post("/images/create")
 async def create_image(request: web.Request) -> web.StreamResponse:
-    """ImageCreate: an import of a root filesystem; a pull waits for the registry client."""
+    """ImageCreate: a pull from a registry, or an import of a root filesystem."""
     if request.query.get("fromSrc"):
         return await _import(request)
-    name = request.query.get("fromImage", "")
-    if not name:
+    if not request.query.get("fromImage"):
         raise InvalidArgument("either fromImage or fromSrc is needed")
-    tag = request.query.get("tag", "")
-    shown = f"{name}@{tag}" if tag.startswith("sha256:") else f"{name}:{tag or 'latest'}"
-    raise Unavailable(
-        f"pull of {shown}: registries are not supported yet",
-        hint="make a base image with `sampan bootstrap`, or bring one with `sampan load`",
-    )
+    return await pull_image(request)
 
 
 async def _import(request: web.Request) -> web.StreamResponse:
@@ -185,16 +179,3 @@ async def _import(request: web.Request) -> web.StreamResponse:
     lines = await JsonLines.open(request)
     await lines.write({"status": str(image.id)})
     return await lines.close()
-
-
-def error_line(error: SampanError, code: int | None = None) -> dict[str, Any]:
-    """An error inside a stream whose status was 200 long ago."""
-    detail: dict[str, Any] = {"message": error.message}
-    if code is not None:
-        detail["code"] = code
-    if error.hint:
-        detail["hint"] = error.hint
-    excerpt = getattr(error, "excerpt", "")
-    if excerpt:
-        detail["excerpt"] = excerpt
-    return {"errorDetail": detail, "error": error.message}

@@ -20,9 +20,6 @@ SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
 NOT_YET = (
     ("GET", "/containers/{id}/attach/ws"),
     ("POST", "/session"),
-    ("GET", "/images/search"),
-    ("POST", "/images/{name:.+}/push"),
-    ("GET", "/distribution/{name:.+}/json"),
 )
 
 

@@ -49,7 +49,9 @@ def apply_layer(
     has the whole tree of the layers below, and whiteouts remove from it. `progress` is told the uncompressed
     bytes so far.
     """
-    digesting = DigestReader(open_decompressed(stream))
+    digesting = DigestReader(
+        open_decompressed(stream), limit_bytes=limits.max_stream_bytes if limits else None
+    )
     reader = TarReader(buffered(digesting))
     with Extraction(target, lowers=lowers, is_layered=is_layered, limits=limits) as extraction:
         whiteouts = _Overlay(extraction) if is_layered else _Removal(extraction)
@@ -77,7 +79,9 @@ def extract_archive(
     `owner` replaces the owners in the archive. `keep_kinds` refuses to put a file in place of a directory and
     the other way round. With `lowers`, `root` is an overlayfs upper directory that is not mounted.
     """
-    digesting = DigestReader(open_decompressed(stream))
+    digesting = DigestReader(
+        open_decompressed(stream), limit_bytes=limits.max_stream_bytes if limits else None
+    )
     reader = TarReader(buffered(digesting))
     with Extraction(
         root, base=path, lowers=lowers, owner=owner, keep_kinds=keep_kinds, limits=limits

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 
+from sampan.archive.entry import ArchiveRefused
 from sampan.archive.reader import Readable
 from sampan.archive.writer import Writable
 from sampan.oci.digest import Digest
@@ -13,9 +14,12 @@ from sampan.oci.digest import Digest
 class DigestReader:
     """Hands on what `stream` gives; `digest` is that of everything read so far."""
 
-    def __init__(self, stream: Readable, algorithm: str = "sha256") -> None:
+    def __init__(
+        self, stream: Readable, algorithm: str = "sha256", *, limit_bytes: int | None = None
+    ) -> None:
         self._stream = stream
         self._hash = hashlib.new(algorithm)
+        self._limit_bytes = limit_bytes
         self.size_bytes = 0
 
     @property
@@ -28,6 +32,8 @@ class DigestReader:
         data = self._stream.read(size)
         self._hash.update(data)
         self.size_bytes += len(data)
+        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+            raise ArchiveRefused(f"archive unpacks to more than {self._limit_bytes} bytes")
         return data
 
 

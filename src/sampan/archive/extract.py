@@ -42,6 +42,8 @@ class Limits:
 
     max_bytes: int | None = None
     max_entries: int | None = None
+    max_stream_bytes: int | None = None
+    """Of the archive itself, uncompressed: what a bomb is made of need not be in any member."""
 
 
 class Extraction:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from sampan.content.writer import BlobWriter
@@ -35,6 +38,8 @@ class ContentStore:
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
+        self._leases: Counter[Digest] = Counter()
+        self._lease_lock = threading.Lock()
         for algorithm in HEX_LENGTHS:
             os.makedirs(f"{self.root}/blobs/{algorithm}", mode=0o711, exist_ok=True)
         os.makedirs(self._ingest, mode=0o700, exist_ok=True)
@@ -86,12 +91,31 @@ class ContentStore:
                 writer.commit()
         return digest
 
-    def remove(self, digest: Digest) -> None:
-        """Delete the blob; it is no error if it is gone. Readers that have it open keep it."""
+    @contextmanager
+    def lease(self, digests: Iterable[Digest]) -> Iterator[None]:
+        """Keep these from removal during the block, whether they are here yet or not."""
+        kept = list(digests)
+        with self._lease_lock:
+            self._leases.update(kept)
         try:
-            os.unlink(self.path(digest))
-        except FileNotFoundError:
-            return
+            yield
+        finally:
+            with self._lease_lock:
+                self._leases.subtract(kept)
+                self._leases = +self._leases
+
+    def remove(self, digest: Digest) -> None:
+        """Delete the blob; it is no error if it is gone. Readers that have it open keep it.
+
+        One that is leased stays: who holds the lease looks afterwards whether anybody needs it.
+        """
+        with self._lease_lock:
+            if digest in self._leases:
+                return
+            try:
+                os.unlink(self.path(digest))
+            except FileNotFoundError:
+                return
 
     def walk(self) -> Iterator[tuple[Digest, int]]:
         """Every blob and its size, in no particular order."""

@@ -80,6 +80,10 @@ class BlobWriter:
             _sync_directory(os.path.dirname(path))
         return digest
 
+    def open_written(self) -> int:
+        """A descriptor to read with what is written, also while more is; to be closed by the caller."""
+        return os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+
     def close(self) -> None:
         """Give up what is not committed."""
         if self._fd >= 0:

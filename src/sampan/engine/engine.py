@@ -35,6 +35,7 @@ from sampan.engine.logs import LogRequest, Logs
 from sampan.engine.model import Attachment, Container
 from sampan.engine.networks import Networks
 from sampan.engine.reconcile import Reconciler
+from sampan.engine.sharing import Sharing
 from sampan.engine.spec import Host
 from sampan.engine.tasks import Background
 from sampan.engine.trash import Trash
@@ -46,6 +47,8 @@ from sampan.metadata.database import Database
 from sampan.metadata.networks import NetworkTable
 from sampan.metadata.volumes import VolumeTable
 from sampan.paths import Roots
+from sampan.registry.repository import Registries
+from sampan.registry.settings import Settings as RegistrySettings
 from sampan.schema.container import ContainerCreate
 from sampan.shim.control import LauncherControl
 from sampan.snapshot.probe import choose_driver
@@ -56,7 +59,14 @@ class Engine:
     """One engine on its roots; all attributes are services."""
 
     def __init__(
-        self, roots: Roots, launcher: LauncherControl, host: Host, *, host_ca: bool = False, runtime: str = ""
+        self,
+        roots: Roots,
+        launcher: LauncherControl,
+        host: Host,
+        *,
+        host_ca: bool = False,
+        runtime: str = "",
+        registries: RegistrySettings | None = None,
     ) -> None:
         self.roots = roots
         os.makedirs(roots.snapshots, mode=0o711, exist_ok=True)
@@ -66,6 +76,7 @@ class Engine:
         self.images = ImageStore(self.database, self.content, self.snapshots)
         self.background = Background()
         self.events = EventBus()
+        self.sharing = Sharing(self.images, Registries(registries), self.events)
         self.volumes = Volumes(VolumeTable(self.database), self.events, roots.volumes)
         self.networks = Networks(NetworkTable(self.database), roots, self.events)
         self.trash = Trash(roots, launcher, self.snapshots, self.volumes, self.background)
@@ -98,6 +109,7 @@ class Engine:
             content=self.content,
             executor=StepExecutor(self.launching, self.networks, roots),
             root=f"{roots.data}/build",
+            source=self.sharing.source(),
         )
         self.facts = _read_facts(roots, "overlay2" if self.snapshots.driver.is_layered else "vfs")
         self.disk_usage = DiskUsage(self)
@@ -113,6 +125,7 @@ class Engine:
         self.lifecycle.close()
         await self.health.close()
         await self.background.drain(timeout_s=5.0)
+        await self.sharing.close()
         for container in self.containers.all():
             if container.shim is not None:
                 container.shim.close()
@@ -175,7 +188,8 @@ class Engine:
     def info(self) -> dict[str, Any]:
         """SystemInfo."""
         counts = Counter(container.state.status for container in self.containers.all())
-        return self.facts.info(counts, now_ns=time.time_ns(), images=len(self.images.list()))
+        live = {"NGoroutines": len(asyncio.all_tasks()), "NEventsListener": self.events.listeners}
+        return self.facts.info(counts, now_ns=time.time_ns(), images=len(self.images.list())) | live
 
 
 def _write_all(fd: int, data: bytes) -> None:

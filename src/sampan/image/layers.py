@@ -21,16 +21,20 @@ from sampan.archive.apply import Applied, apply_layer
 from sampan.archive.compression import open_decompressed
 from sampan.archive.diff import WrittenLayer, write_layer, write_tree_diff
 from sampan.archive.digesting import DigestReader
+from sampan.archive.extract import Limits
 from sampan.archive.reader import CHUNK_BYTES
 from sampan.archive.writer import Writable
 from sampan.content.store import ContentStore
 from sampan.errors import DataCorrupt
+from sampan.image.claims import Claims
 from sampan.image.model import LayerInfo
+from sampan.image.packing import GzipWriter
 from sampan.metadata.database import Database
 from sampan.metadata.images import LayerRecord, LayerTable
 from sampan.oci.chain import chain_ids
 from sampan.oci.descriptor import Descriptor, decode_descriptor, encode_descriptor
 from sampan.oci.digest import Digest, DigestMismatch
+from sampan.oci.media_type import OCI_LAYER_GZIP
 from sampan.snapshot.model import SnapshotInUse, SnapshotNotFound
 from sampan.snapshot.store import SnapshotStore
 
@@ -44,6 +48,9 @@ class LayerSource:
 
     open: Callable[[], BinaryIO]
     blob: Descriptor | None = None
+    limits: Limits | None = None
+    finished: Callable[[], None] = lambda: None
+    """Called when the layer is unpacked, or turns out to be here already."""
 
 
 @dataclass(slots=True)
@@ -58,6 +65,7 @@ class LayerStore:
 
     def __init__(self, database: Database, content: ContentStore, snapshots: SnapshotStore) -> None:
         self.table = LayerTable(database)
+        self.claims = Claims()
         self._database = database
         self._content = content
         self._snapshots = snapshots
@@ -65,23 +73,46 @@ class LayerStore:
         """Whether somebody else (the build cache) needs the snapshot of an otherwise unused layer."""
 
     @contextmanager
-    def unpacking(self, diff_ids: Sequence[Digest], sources: Sequence[LayerSource]) -> Iterator[Unpacked]:
-        """Unpack what is missing of a stack; inside the block, in a transaction, `name` makes it real."""
+    def unpacking(
+        self,
+        diff_ids: Sequence[Digest],
+        sources: Sequence[LayerSource],
+        *,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[Unpacked]:
+        """Unpack what is missing of a stack; inside the block, in a transaction, `name` makes it real.
+
+        `check` is asked now and then, and may raise to end it.
+        """
         unpacked = Unpacked()
+        claimed: list[str] = []
+        chains = [str(chain) for chain in chain_ids(diff_ids)]
         try:
-            parent: LayerRecord | None = None
-            for chain, diff_id, source in zip(chain_ids(diff_ids), diff_ids, sources, strict=True):
-                known = self.table.get(str(chain))
-                if known is None:
-                    known = self._unpack(chain, diff_id, source, parent)
-                    unpacked.records.append(known)
-                parent = known
-            if unpacked.records:
-                self._snapshots.sync()
-            yield unpacked
+            with self.claims.pinned(chains):
+                parent: LayerRecord | None = None
+                for chain, diff_id, source in zip(chains, diff_ids, sources, strict=True):
+                    known = self._claim(chain, claimed, check)
+                    if known is None:
+                        known = self._unpack(chain, diff_id, source, parent)
+                        unpacked.records.append(known)
+                    source.finished()
+                    parent = known
+                if unpacked.records:
+                    self._snapshots.sync()
+                yield unpacked
         finally:
             for record in reversed(unpacked.records):
                 self._discard(record.snapshot)
+            self.claims.release(claimed)
+
+    def _claim(self, chain: str, claimed: list[str], check: Callable[[], None]) -> LayerRecord | None:
+        """The layer, if it is here or somebody who is unpacking it succeeds; else it is ours to unpack."""
+        check()
+        if known := self.table.get(chain):
+            return known
+        self.claims.claim(chain, check)
+        claimed.append(chain)
+        return self.table.get(chain)
 
     def name(self, unpacked: Unpacked) -> None:
         """Give unpacked layers their chain IDs; for use in the transaction that records the image."""
@@ -111,6 +142,22 @@ class LayerStore:
             expected = Digest(*record.diff_id.split(":", 1))
             raise DigestMismatch(expected, written.diff_id)
         return written
+
+    def ensure_blob(self, chain_id: str) -> Descriptor:
+        """The layer's blob; one that was made here gets it now: the same tar gives the same blob."""
+        record = self._require(chain_id)
+        for known in (record, *self.table.by_diff_id(record.diff_id)):
+            blob = decode_descriptor(dict(known.blob), "layer") if known.blob else None
+            if blob is not None and self._content.has(blob.digest):
+                return blob
+        with self._content.writer() as writer:
+            packer = GzipWriter(writer)
+            self.write_tar(chain_id, packer)
+            packer.close()
+            size = writer.size_bytes
+            blob = Descriptor(OCI_LAYER_GZIP, writer.commit(), size)
+        self.table.set_blob(chain_id, encode_descriptor(blob))
+        return blob
 
     def total_size(self) -> int:
         """The bytes of all layers, each once."""
@@ -146,7 +193,7 @@ class LayerStore:
                 self._discard(snapshot.name)
 
     def _unpack(
-        self, chain: Digest, diff_id: Digest, source: LayerSource, parent: LayerRecord | None
+        self, chain: str, diff_id: Digest, source: LayerSource, parent: LayerRecord | None
     ) -> LayerRecord:
         key = f"{_PASSING}{token_hex(8)}"
         lowers = self._snapshots.lowers(parent.snapshot) if parent else ()
@@ -162,7 +209,7 @@ class LayerStore:
             raise
         blob = encode_descriptor(source.blob) if source.blob else None
         return LayerRecord(
-            str(chain), str(diff_id), parent.chain_id if parent else None, name, applied.size_bytes, blob
+            chain, str(diff_id), parent.chain_id if parent else None, name, applied.size_bytes, blob
         )
 
     def _apply(self, key: str, source: LayerSource, lowers: Sequence[str]) -> Applied:
@@ -170,7 +217,7 @@ class LayerStore:
         try:
             with source.open() as stream:
                 is_layered = self._snapshots.driver.is_layered
-                return apply_layer(stream, target, lowers=lowers, is_layered=is_layered)
+                return apply_layer(stream, target, lowers=lowers, is_layered=is_layered, limits=source.limits)
         finally:
             os.close(target)
 
@@ -202,7 +249,11 @@ class LayerStore:
 
     def _remove(self, record: LayerRecord) -> bool:
         """Whether it could be removed: the row, the snapshot, and the blob if no other place needs it."""
-        if self.is_pinned(record.snapshot):
+        with self.claims.lock:
+            return self._remove_unpinned(record)
+
+    def _remove_unpinned(self, record: LayerRecord) -> bool:
+        if self.is_pinned(record.snapshot) or self.claims.is_pinned(record.chain_id):
             return False
         try:
             with self._database.transaction():

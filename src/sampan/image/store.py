@@ -3,7 +3,7 @@
 
 Holds: the config's bytes are a blob whose digest is the image's id; layers are snapshots by chain ID; names are
 rows. What changes images is serialised by one lock; reading needs none.
-Not here: pulling and pushing (registry).
+Not here: pulling and pushing, which wait for networks (`pulling`, `pushing`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,12 @@ class ImageStore:
         return self.get(decoded.image_id)
 
     def record(
-        self, config: ImageConfig, *, manifest: Manifest | None = None, references: Iterable[Reference] = ()
+        self,
+        config: ImageConfig,
+        *,
+        manifest: Manifest | None = None,
+        references: Iterable[Reference] = (),
+        digests: Iterable[Reference] = (),
     ) -> None:
         """Write an image's rows; for use in the transaction that also writes its layers'."""
         image_id = str(config.image_id)
@@ -97,6 +102,8 @@ class ImageStore:
         self._table.put(ImageRecord(image_id, created_ns, size, top, described, document))
         for reference in references:
             self._tag(image_id, reference)
+        for reference in digests:
+            self._table.add_repo_digest(str(reference), image_id)
 
     def tag(self, image: Image, name: str) -> Reference:
         """Give an image one more name; whatever had it before has it no more."""
@@ -162,7 +169,9 @@ class ImageStore:
         return [
             summarise_image(
                 image,
-                shared_bytes=sum(size for chain, size in self._layer_sizes(image).items() if users[chain] > 1),
+                shared_bytes=sum(
+                    size for chain, size in self._layer_sizes(image).items() if users[chain] > 1
+                ),
             )
             for image in images
             if keep(image)
@@ -219,9 +228,10 @@ class ImageStore:
 
     def forget_blobs(self, digests: Collection[Digest]) -> None:
         """Remove those of the blobs that no image or layer has."""
-        unused = set(digests) - self._known_blobs()
-        for digest in unused:
-            self.content.remove(digest)
+        with self._lock:
+            unused = set(digests) - self._known_blobs()
+            for digest in unused:
+                self.content.remove(digest)
 
     def _tag(self, image_id: str, reference: Reference) -> None:
         self._table.tag(str(reference), image_id)

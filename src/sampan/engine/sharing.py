@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sharing images: pulls, pushes and log-ins as the engine offers them, with names as people write them.
+
+A name without a registry is looked for in the places that the configuration lists; the image is then known by the
+name that was asked for, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sampan.engine.events import EventBus
+from sampan.errors import InvalidArgument, NotFound, SampanError
+from sampan.image.pulling import Pulled, Puller
+from sampan.image.pushing import Pusher
+from sampan.image.remote import describe_remote
+from sampan.image.store import Image, ImageNotFound, ImageStore
+from sampan.image.transfer import Progress, ignore
+from sampan.oci.platform import Platform, match_rank
+from sampan.oci.reference import Reference, parse_name, parse_reference
+from sampan.registry.credentials import ANONYMOUS, Credentials
+from sampan.registry.repository import Registries
+from sampan.registry.search import SearchRequest, plan_search, search_hub
+
+
+class Sharing:
+    """What an engine does with registries."""
+
+    def __init__(self, images: ImageStore, registries: Registries, events: EventBus) -> None:
+        self.registries = registries
+        self.puller = Puller(images, registries)
+        self.pusher = Pusher(images, registries)
+        self._images = images
+        self._events = events
+
+    async def pull(
+        self,
+        name: str,
+        *,
+        platform: Platform | None = None,
+        credentials: Credentials = ANONYMOUS,
+        progress: Progress = ignore,
+    ) -> Pulled:
+        """Pull one image."""
+        asked = parse_reference(name)
+        places = plan_search(name, self.registries.settings.search)
+        for place in places[:-1]:
+            try:
+                return await self._pull(place, asked, platform, credentials, progress)
+            except SampanError:
+                continue  # the next place of the list
+        return await self._pull(places[-1], asked, platform, credentials, progress)
+
+    async def pull_all(
+        self,
+        name: str,
+        *,
+        platform: Platform | None = None,
+        credentials: Credentials = ANONYMOUS,
+        progress: Progress = ignore,
+    ) -> None:
+        """Pull every tag of a repository."""
+        repository = plan_search(name, self.registries.settings.search)[-1].without_tag()
+        for reference in await self.puller.tags(repository, credentials):
+            await self._pull(reference, reference, platform, credentials, progress)
+
+    async def push(
+        self,
+        name: str,
+        tag: str,
+        *,
+        platform: Platform | None = None,
+        credentials: Credentials = ANONYMOUS,
+        progress: Progress = ignore,
+    ) -> None:
+        """Push one tag, or without a tag all that the repository has here."""
+        for reference in self._tags_to_push(name, tag):
+            await self.pusher.push(reference, platform=platform, credentials=credentials, progress=progress)
+            self._events.publish("image", "push", reference.familiar(), {"name": reference.familiar_name})
+
+    async def inspect(self, name: str, credentials: Credentials = ANONYMOUS) -> dict[str, Any]:
+        """DistributionInspect, and the manifest's own bytes."""
+        reference = plan_search(name, self.registries.settings.search)[-1]
+        return await describe_remote(self.registries.open(reference, credentials), reference)
+
+    async def search(self, request: SearchRequest, credentials: Credentials) -> list[dict[str, Any]]:
+        """ImageSearch."""
+        return await search_hub(self.registries.transport, request, credentials)
+
+    def source(self, credentials: Mapping[str, Credentials] | None = None) -> RegistryImages:
+        """Where a build finds its base images, with the credentials of who asked for it."""
+        return RegistryImages(self, self._images, credentials or {})
+
+    async def close(self) -> None:
+        """End all connections."""
+        self.puller.close()
+        self.pusher.close()
+        await self.registries.close()
+
+    async def _pull(
+        self,
+        reference: Reference,
+        asked: Reference,
+        platform: Platform | None,
+        credentials: Credentials,
+        progress: Progress,
+    ) -> Pulled:
+        pulled = await self.puller.pull(
+            reference,
+            platform=platform,
+            credentials=credentials,
+            progress=progress,
+            names=(asked,) if asked != reference else (),
+        )
+        self._events.publish("image", "pull", reference.familiar(), {"name": reference.familiar_name})
+        return pulled
+
+    def _tags_to_push(self, name: str, tag: str) -> Sequence[Reference]:
+        reference = parse_name(name)
+        if reference.digest is not None:
+            raise InvalidArgument("cannot push a digest reference")
+        if tag or reference.tag:
+            return [reference.with_tag(tag or reference.tag or "")]
+        tags = self.pusher.tags(reference)
+        if not tags:
+            raise NotFound(f"An image does not exist locally with the tag: {reference.familiar_name}")
+        return tags
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryImages:
+    """The images that are here, and those that can be pulled: a build's ImageSource."""
+
+    sharing: Sharing
+    images: ImageStore
+    credentials: Mapping[str, Credentials]
+
+    async def resolve(self, reference: str, platform: Platform | None, *, pull: bool) -> Image:
+        """The image of that name; pulled if it is missing, for another platform, or asked to be."""
+        known = None if pull else self._find(reference, platform)
+        if known is not None:
+            return known
+        credentials = self.credentials.get(parse_reference(reference).registry, ANONYMOUS)
+        try:
+            pulled = await self.sharing.pull(reference, platform=platform, credentials=credentials)
+        except SampanError as error:
+            familiar = parse_reference(reference).familiar()
+            raise type(error)(
+                f"failed to resolve source metadata for {reference}: {error.message}",
+                hint=error.hint
+                or f"make it with `sampan bootstrap {familiar}`, load or import it,"
+                f" or give another in its place: --build-context {familiar}=docker-image://IMAGE",
+            ) from error
+        return pulled.image
+
+    def _find(self, reference: str, platform: Platform | None) -> Image | None:
+        try:
+            image = self.images.resolve(reference)
+        except ImageNotFound:
+            return None
+        has_name = any(parse_name(name).registry for name in image.repo_digests)
+        if platform is None or not has_name or match_rank(platform, image.config.platform) is not None:
+            return image
+        return None
