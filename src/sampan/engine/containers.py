@@ -21,6 +21,7 @@ from sampan.engine.create import (
     normalise_host_config,
 )
 from sampan.engine.healthstate import check_health_config, read_on_unhealthy
+from sampan.engine.limit_checks import check_limits, read_bounds
 from sampan.engine.model import Container, Document, MountPoint, State, decode_document, encode_document
 from sampan.engine.mounts import plan_mount_points
 from sampan.engine.names import check_container_name, new_id, new_name
@@ -217,6 +218,7 @@ def _check(host: HostConfig) -> None:
     """Everything that can be refused before anything is made."""
     check_host_config(host)
     parse_security_options(host.security_opt or ())
+    check_limits(host, read_bounds())
     plan_resources(host, [])
     plan_capabilities((), add=host.cap_add or (), drop=host.cap_drop or (), privileged=host.privileged)
 

@@ -113,17 +113,28 @@ def check_host_config(host: HostConfig) -> None:
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
     if host.log_config.type not in LOG_DRIVERS:
         raise InvalidArgument(f"logger: no log driver named '{host.log_config.type}' is registered")
-    if host.device_requests:
-        raise InvalidArgument(
-            'could not select device driver "" with capabilities: [[gpu]]',
-            hint="GPUs and CDI devices are not supported",
-        )
+    for request in host.device_requests or ():
+        _refuse_device_request(request)
     _refuse_unsupported(host)
     if host.shm_size < 0:
         raise InvalidArgument("SHM size can not be less than 0")
     for name, mode in (("IpcMode", host.ipc_mode), ("PidMode", host.pid_mode), ("UTSMode", host.uts_mode)):
         if mode not in ("", "private", "host", "shareable") and not mode.startswith("container:"):
             raise InvalidArgument(f"invalid {name}: {mode}")
+
+
+def _refuse_device_request(request: Mapping[str, Any]) -> None:
+    """`--gpus` and names of the Container Device Interface: nobody here can provide them."""
+    driver, names = request.get("Driver") or "", request.get("DeviceIDs") or []
+    hint = "GPUs and CDI devices are not supported; `--device /dev/…` gives a container a device of the host"
+    if driver == "cdi":
+        raise InvalidArgument(
+            f"CDI device injection failed: unresolvable CDI devices {', '.join(names)}", hint=hint
+        )
+    capabilities = " ".join(f"[{' '.join(group)}]" for group in request.get("Capabilities") or ())
+    raise InvalidArgument(
+        f'could not select device driver "{driver}" with capabilities: [{capabilities}]', hint=hint
+    )
 
 
 def _check_retries(host: HostConfig) -> None:
@@ -140,11 +151,6 @@ def _check_retries(host: HostConfig) -> None:
 def _refuse_unsupported(host: HostConfig) -> None:
     """Options that would change what a container may do are refused, never ignored."""
     unsupported = {
-        "--blkio-weight-device": host.blkio_weight_device,
-        "--device-read-bps": host.blkio_device_read_bps,
-        "--device-write-bps": host.blkio_device_write_bps,
-        "--device-read-iops": host.blkio_device_read_iops,
-        "--device-write-iops": host.blkio_device_write_iops,
         "--isolation": host.isolation not in ("", "default"),
         "--storage-opt": host.storage_opt,
         "--userns": host.userns_mode not in ("", "host"),

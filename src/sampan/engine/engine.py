@@ -31,6 +31,7 @@ from sampan.engine.health import HealthChecks
 from sampan.engine.hostca import HostCa
 from sampan.engine.launching import Launching
 from sampan.engine.lifecycle import Lifecycle
+from sampan.engine.limit_checks import plan_limit_warnings, read_bounds
 from sampan.engine.logs import LogRequest, Logs
 from sampan.engine.model import Attachment, Container
 from sampan.engine.networks import Networks
@@ -137,7 +138,8 @@ class Engine:
         if not create.image:
             raise InvalidArgument("no image specified")
         container = self.containers.create(name, create)
-        return container, plan_warnings(container.host_config)
+        host = container.host_config
+        return container, [*plan_warnings(host), *plan_limit_warnings(host, read_bounds())]
 
     def require_attachable(self, container: Container) -> None:
         """Attaching needs a container that runs or may still be started."""

@@ -82,6 +82,8 @@ class Lifecycle:
         finally:
             for attachment in attachments:
                 os.close(attachment.fd)
+        for warning in shim.warnings:
+            logger.warning("container %s: %s", container.name, warning)
         container.shim = shim
         state.status, state.pid, state.exit_code, state.error = "running", shim.pid, 0, ""
         state.started_ns, state.finished_ns = shim.started_ns or time.time_ns(), 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampan.engine.block_io import plan_block_io
 from sampan.errors import InvalidArgument
 from sampan.schema.container import HostConfig, Ulimit
 
@@ -72,13 +73,6 @@ def plan_cpu(host: HostConfig) -> dict[str, Any]:
         "mems": host.cpuset_mems,
     }
     return cpu | {name: value for name, value in asked.items() if value}
-
-
-def plan_block_io(host: HostConfig) -> dict[str, Any]:
-    """Only the weight: limits by device need a device that exists, which the runtime checks."""
-    if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
-        raise InvalidArgument("Range of blkio weight is from 10 to 1000")
-    return {"weight": host.blkio_weight} if host.blkio_weight else {}
 
 
 def plan_rlimits(ulimits: list[Ulimit]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import msgspec
 
 from sampan.engine.cgroups import find_cgroup, join_cpuset
 from sampan.engine.create import check_host_config
+from sampan.engine.limit_checks import check_limits, read_bounds
 from sampan.engine.resources import plan_resources
 from sampan.errors import Conflict, SampanError
 from sampan.linux.cgroup_limits import apply_limits
@@ -59,6 +60,7 @@ def plan_update(host: HostConfig, wanted: HostConfig) -> HostConfig:
         changes["restart_policy"] = wanted.restart_policy
     planned = msgspec.structs.replace(host, **changes)
     check_host_config(planned)
+    check_limits(planned, read_bounds())
     plan_resources(planned, [])
     return planned
 

@@ -64,6 +64,8 @@ class Shim:
         self.started_ns = 0
         """When the program was started, 0 while it has not been."""
         self.is_paused = False
+        self.warnings: list[str] = []
+        """Limits that could not be set, of a container made just now."""
         self.exit_status: ExitStatus | None = None
         self._on_exit = on_exit
         self._exec_exits: dict[str, Callable[[int], None]] = {}
@@ -179,6 +181,7 @@ class Shim:
         match message["event"]:
             case "created":
                 self.pid, self.shim_pid = message["pid"], message["shim_pid"]
+                self.warnings = message.get("warnings", [])
                 _resolve(self._created)
             case "started":
                 self.started_ns = message["started_ns"]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
         pid: int
         """The container's first process, once created."""
 
+        warnings: list[str]
+        """Limits that could not be set, once created."""
+
         def create(self, order: Order, stdio: tuple[int, int, int]) -> int:
             """Make everything but the program's start; return the master of its terminal, or -1. (Maker.)"""
 

@@ -32,13 +32,14 @@ _NOT_EXECUTABLE = ("permission denied", "exec format error", "is a directory")
 class ExternalDriver:
     """One container, made by a command."""
 
-    __slots__ = ("_execs", "_root", "_terms", "pid")
+    __slots__ = ("_execs", "_root", "_terms", "pid", "warnings")
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._root = terms.runtime.get("root") or f"{terms.run_dir}/runtime"
         self._execs = 0
         self.pid = -1
+        self.warnings: list[str] = []
 
     def create(self, order: Order, stdio: tuple[int, int, int]) -> int:
         """Write the bundle's config.json and have the container made from it."""

@@ -80,7 +80,7 @@ class Made:
         """Start the program if that was ordered, tell the engine, and leave everything to the keeper."""
         try:
             listener = open_listener(self._order.run_dir)
-            send_message(engine, {"event": "created", "pid": self._driver.pid, "shim_pid": os.getppid()})
+            send_message(engine, self._describe_created())
             if self._order.start:
                 self._start(engine)
         except FAILURES as error:
@@ -90,6 +90,14 @@ class Made:
         sockets = {"engine": engine.fileno(), "listener": listener.fileno()}
         fds = {**sockets, **self.ends.by_name(), **self._driver.hand_over()}
         send_message(keeper, self._describe(list(fds)), [*fds.values(), *clients])
+
+    def _describe_created(self) -> Message:
+        return {
+            "event": "created",
+            "pid": self._driver.pid,
+            "shim_pid": os.getppid(),
+            "warnings": self._driver.warnings,
+        }
 
     def _start(self, engine: socket.socket) -> None:
         if names := self._order.network.get("names"):

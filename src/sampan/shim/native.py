@@ -37,7 +37,7 @@ def remember_hierarchies() -> None:
 class NativeDriver:
     """One container, made by `sampan.runtime`."""
 
-    __slots__ = ("_channel", "_init", "_made_of", "_pidfd", "_terms", "pid")
+    __slots__ = ("_channel", "_init", "_made_of", "_pidfd", "_terms", "pid", "warnings")
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -45,6 +45,7 @@ class NativeDriver:
         self._made_of: dict[str, Any] | None = None
         self._channel: Channel | None = None
         self.pid = self._pidfd = -1
+        self.warnings: list[str] = []
 
     def create(self, order: Order, stdio: tuple[int, int, int]) -> int:
         """Make everything but the program's start."""
@@ -60,6 +61,7 @@ class NativeDriver:
             dies_with_parent=True,
         )
         self.pid, self._pidfd = init.pid, init.pidfd
+        self.warnings = init.warnings
         return init.console_fd
 
     def start(self) -> None:
