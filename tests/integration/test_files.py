@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.engine_process import CommandLine, EngineProcess, wait_until
+from integration.engine_process import SAMPAN, CommandLine, EngineProcess, wait_until
 
 Make = Callable[..., str]
 
@@ -268,6 +268,24 @@ def test_a_big_file_passes_in_constant_memory(engine: EngineProcess, tmp_path: P
 
 def peak_kib(status: Path) -> int:
     return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+
+
+def test_copies_and_a_start_at_the_same_time(engine: EngineProcess, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    container = engine.out("create", "busybox", "sleep", "600")
+
+    def begin(*arguments: str) -> subprocess.Popen[bytes]:
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen([*SAMPAN, *arguments], env=engine.environment, **pipes)
+
+    copies = [("cp", f"{tmp_path}/file", f"{container}:/root/{number}") for number in range(8)]
+    clients = [begin(*arguments) for arguments in (*copies[:4], ("start", container), *copies[4:])]
+    for client in clients:
+        out, error = client.communicate(timeout=30)
+        assert client.returncode == 0, (out, error)
+    assert sorted(engine.out("exec", container, "ls", "/root").split()) == [
+        str(number) for number in range(8)
+    ]
 
 
 def test_a_client_that_goes_away_leaves_nothing(engine: EngineProcess, tmp_path: Path) -> None:

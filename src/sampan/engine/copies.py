@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sampan.archive.pack import pack_tree
 from sampan.engine.changes import ChangeKind, list_changes
 from sampan.engine.copying import CopyTarget, clean_path, pack_path, resolve_path, stat_path, unpack_into
-from sampan.engine.root_view import RootViews
+from sampan.engine.root_view import RootViews, Work
 from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument
 from sampan.runtime.user import resolve_user
@@ -40,41 +40,37 @@ class Copies:
     async def stat(self, container: Container, path: str) -> dict[str, Any]:
         """What is at the path."""
         return await asyncio.to_thread(
-            self._views.run, container, lambda root_fd: stat_path(root_fd, path, container.id)
+            self._views.read, container, lambda root_fd: stat_path(root_fd, path, container.id)
         )
 
     def pack(self, container: Container, path: str, out: Writable) -> None:
         """Write an archive of the path. Blocking: for a thread."""
         cleaned = clean_path(path)
-        self._views.run(container, lambda root_fd: pack_path(root_fd, cleaned, out, container.id))
+        self._views.read(container, lambda root_fd: pack_path(root_fd, cleaned, out, container.id))
 
     async def unpack(
         self, container: Container, path: str, stream: Readable, *, keep_kinds: bool, copy_owner: bool
     ) -> None:
         """Unpack an archive in a folder; with `copy_owner` its files belong to the container's user."""
-        work = partial(self._unpack, container, path, stream, keep_kinds, copy_owner)
-        if container.state.is_running:
-            await asyncio.wrap_future(start_thread(work, name="unpack"))
-        else:
-            async with container.lock:
-                await self._wait_unmounted(container)
-                await asyncio.wrap_future(start_thread(work, name="unpack"))
-        self._containers.publish(container, "extract-to-dir")
-
-    def _unpack(
-        self, container: Container, path: str, stream: Readable, keep_kinds: bool, copy_owner: bool
-    ) -> None:
         target = clean_path(path)
 
         def work(root_fd: int) -> None:
             _require_writable(container, resolve_path(root_fd, target))
-            owner = None
-            if copy_owner and container.config.user:
-                user = resolve_user(root_fd, container.config.user)
-                owner = (user.uid, user.gid)
+            owner = _users_own(root_fd, container) if copy_owner else None
             unpack_into(root_fd, CopyTarget(target, keep_kinds, owner), stream, container.id)
 
-        self._views.run(container, work, writes=True)
+        if not await self._write_stopped(container, work):
+            await _in_thread(lambda: self._views.write_running(container, work))
+        self._containers.publish(container, "extract-to-dir")
+
+    async def _write_stopped(self, container: Container, work: Work[None]) -> bool:
+        """Do it while the container cannot start; False if it runs, perhaps since just now."""
+        async with container.lock:
+            if container.shim is None:
+                await self._wait_unmounted(container)
+                await _in_thread(lambda: self._views.write_stopped(container, work))
+                return True
+        return False
 
     def export(self, container: Container, out: Writable) -> None:
         """Write the root filesystem as it is on the disk, without mounts. Blocking: for a thread."""
@@ -92,6 +88,19 @@ class Copies:
         """The shim of a container that has just ended may still have its root filesystem mounted."""
         if shim := self._launcher.unreleased.get(f"{self._roots.running}/{container.id}"):
             await shim.wait_released()
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """The client sends as slowly as it likes: not in one of the event loop's own threads."""
+    await asyncio.wrap_future(start_thread(work, name="unpack"))
+
+
+def _users_own(root_fd: int, container: Container) -> tuple[int, int] | None:
+    """The owner that files get which shall belong to the container's user; None keeps the archive's."""
+    if not container.config.user:
+        return None
+    user = resolve_user(root_fd, container.config.user)
+    return user.uid, user.gid
 
 
 def _require_writable(container: Container, path: str) -> None:

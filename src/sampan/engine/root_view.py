@@ -42,18 +42,25 @@ class RootViews:
         self._target = f"{directory}/view"
         """A folder that stays empty: each thread sees its own mount there."""
 
-    def run(self, container: Container, work: Work[T], *, writes: bool = False) -> T:
-        """Do the work; the caller who writes into a container that does not run holds its lock."""
+    def read(self, container: Container, work: Work[T]) -> T:
+        """Do what changes nothing, whatever state the container is in."""
+        root_fd = _open_running(container)
+        return self._mounted(container, work, writes=False) if root_fd is None else _closing(root_fd, work)
+
+    def write_running(self, container: Container, work: Work[T]) -> T:
+        """Do what may change something in a container that runs."""
         root_fd = _open_running(container)
         if root_fd is None:
-            mounted = start_thread(
-                lambda: self._run_mounted(container, work, writes=writes), name="root view"
-            )
-            return mounted.result()
-        try:
-            return work(root_fd)
-        finally:
-            os.close(root_fd)
+            raise _ending(container)
+        return _closing(root_fd, work)
+
+    def write_stopped(self, container: Container, work: Work[T]) -> T:
+        """Do what may change something in one that does not run; the caller holds its lock."""
+        return self._mounted(container, work, writes=True)
+
+    def _mounted(self, container: Container, work: Work[T], *, writes: bool) -> T:
+        mounted = start_thread(lambda: self._run_mounted(container, work, writes=writes), name="root view")
+        return mounted.result()
 
     def _run_mounted(self, container: Container, work: Work[T], *, writes: bool) -> T:
         rootfs = self._snapshots.mount(container.id).document()
@@ -63,13 +70,13 @@ class RootViews:
         if not writes and rootfs["type"] == "overlay":
             rootfs = _over_scratch(rootfs)
         mount_rootfs(rootfs, self._target)
-        root_fd = os.open(self._target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+
+        def work_with_volumes(root_fd: int) -> T:
             for point in container.document.mounts:
                 _mount_volume(root_fd, point, writes=writes)
             return work(root_fd)
-        finally:
-            os.close(root_fd)
+
+        return _closing(os.open(self._target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), work_with_volumes)
 
 
 def _open_running(container: Container) -> int | None:
@@ -80,11 +87,22 @@ def _open_running(container: Container) -> int | None:
     try:
         root_fd = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
-        raise Conflict(f"container {container.id} is just ending") from None
+        raise _ending(container) from None
     if container.state.pid != pid or container.shim is None or container.shim.exit_status is not None:
         os.close(root_fd)  # perhaps another process by now
-        raise Conflict(f"container {container.id} is just ending")
+        raise _ending(container)
     return root_fd
+
+
+def _closing(root_fd: int, work: Work[T]) -> T:
+    try:
+        return work(root_fd)
+    finally:
+        os.close(root_fd)
+
+
+def _ending(container: Container) -> Conflict:
+    return Conflict(f"container {container.id} is just ending")
 
 
 def _over_scratch(rootfs: dict[str, object]) -> dict[str, object]:
