@@ -35,6 +35,13 @@ def test_volume_labels_and_options_add_up() -> None:
     }
 
 
+def test_options_of_binds_that_are_switches_or_values() -> None:
+    mount = parse_mount("type=bind,src=/s,dst=/d,idmap,bind-create-src")
+    assert mount["BindOptions"] == {"IdMap": "auto", "CreateMountpoint": True}
+    mount = parse_mount("type=bind,src=/s,dst=/d,idmap=uids=0-1-1;gids=0-1-1,bind-create-src=false")
+    assert mount["BindOptions"] == {"IdMap": "uids=0-1-1;gids=0-1-1", "CreateMountpoint": False}
+
+
 def test_a_name_without_a_source_is_an_anonymous_volume() -> None:
     assert plan_volumes(["/data", "x:/y"]) == (["x:/y"], {"/data": {}})
 

@@ -16,7 +16,7 @@ import pytest
 from sampan.cli.flags import Flag, parse_flags
 from sampan.cli.run_flags import CREATE_FLAGS, RUN_FLAGS
 from sampan.cli.run_options import ContainerRequest, plan_container
-from sampan.errors import SampanError
+from sampan.errors import InvalidArgument, SampanError
 
 FILES = {
     "env1": 'A=1\n# c\n  B=two words\n\nSETX\nUNSETX\nC="q"\n',
@@ -81,6 +81,14 @@ def test_the_host_authorities_are_asked_for_by_an_annotation() -> None:
     host = plan("--host-ca busybox").document["HostConfig"]
     assert isinstance(host, dict)
     assert host["Annotations"] == {"io.sampan.host-ca": "true"}
+
+
+def test_what_to_do_with_an_unhealthy_container_is_an_annotation() -> None:
+    host = plan("--on-unhealthy restart busybox").document["HostConfig"]
+    assert isinstance(host, dict)
+    assert host["Annotations"] == {"io.sampan.on-unhealthy": "restart"}
+    with pytest.raises(InvalidArgument, match="use none, restart or stop"):
+        plan("--on-unhealthy explode busybox")
 
 
 def test_a_detached_run_attaches_nothing() -> None:
