@@ -70,6 +70,8 @@ class Scenario:
         """`run -d` of a program; gives its milliseconds."""
         name = fresh_name()
         self.containers.setdefault(engine.name, []).append(name)
+        # A first process without a handler ignores SIGTERM; podman's `rm -f` would wait for it.
+        options = ("--stop-signal", "KILL", *options)
         return engine.run("run", "-d", "--name", name, *options, IMAGE, *words).wall_s * 1e3
 
     def started(self, engine: Engine) -> str:
