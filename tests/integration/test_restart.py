@@ -133,6 +133,18 @@ def test_wait_gives_each_exit(cli: CommandLine) -> None:
     assert cli.out("wait", "rr") == "4"
 
 
+def test_another_policy_for_a_container_that_is_there(cli: CommandLine) -> None:
+    engine = cli.engine
+    container = cli.out("run", "-d", "--restart", "always", "busybox", "false")
+    wait_until(partial(was_restarted, engine, container, 2), "the first policy holds")
+    cli("update", "--restart", "no", container)
+    wait_for(engine, container, "exited")
+    cli("update", "--restart", "on-failure:2", container)
+    cli("start", container)
+    wait_until(partial(was_restarted, engine, container, 2), "the other policy holds")
+    wait_for(engine, container, "exited")
+
+
 def test_rm_and_a_policy_exclude_each_other(cli: CommandLine) -> None:
     error = cli.fails(125, "run", "--rm", "--restart", "always", "busybox", "true")
     assert "conflicting options: cannot specify both --restart and --rm" in error
