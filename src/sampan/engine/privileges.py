@@ -62,7 +62,6 @@ DEFAULT_DEVICE_RULES: tuple[dict[str, Any], ...] = (
     {"allow": True, "type": "c", "major": 5, "minor": 1, "access": "rwm"},
     {"allow": True, "type": "c", "major": 5, "minor": 2, "access": "rwm"},
     {"allow": True, "type": "c", "major": 136, "access": "rwm"},
-    {"allow": False, "type": "c", "major": 10, "minor": 229, "access": "rwm"},
 )
 
 
