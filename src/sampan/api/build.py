@@ -28,6 +28,7 @@ from sampan.api.piping import BodyReader
 from sampan.build.errors import BuildFailed
 from sampan.build.request import BuildRequest
 from sampan.errors import Conflict, InvalidArgument, SampanError
+from sampan.registry.credentials import decode_config_header
 
 routes = web.RouteTableDef()
 
@@ -40,6 +41,8 @@ async def build(request: web.Request) -> web.StreamResponse:
     engine = request.app[ENGINE]
     wanted = parse_build_query(request.query)
     wanted["secrets"] = _decode_secrets(request.headers.get(SECRETS_HEADER, ""))
+    accounts = decode_config_header(request.headers.get("X-Registry-Config", ""))
+    wanted["images"] = engine.sharing.source(accounts)
     place = request.query.get("sampan.context")
     if place is not None:
         _require_same_user(request)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sampan.build.seams import ImageSource
 from sampan.oci.digest import Digest
 
 
@@ -35,6 +36,8 @@ class BuildRequest:
     named_contexts: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
+    images: ImageSource | None = None
+    """Where FROM finds images; None is the builder's own source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Builder:
         solver = Solver(
             plan,
             services,
-            images=self._source,
+            images=request.images or self._source,
             layers=self._images.layers.table,
             contexts=contexts,
             build_args=build_args,
@@ -136,11 +136,12 @@ class Builder:
                 f"remote context {remote} is not supported", hint="clone it and build the folder"
             )
         path = tempfile.mkdtemp(dir=self.workplace.temporary)
-        blocking = Blocking(self._pool)
+        own_thread = ThreadPoolExecutor(1, thread_name_prefix="context")  # its sender may be slow
         try:
-            await blocking.run(_unpack_context, body, path)
+            await Blocking(own_thread).run(_unpack_context, body, path)
             yield path
         finally:
+            own_thread.shutdown(wait=False)
             await asyncio.to_thread(remove_tree, path)
 
     def describe_cache(self) -> list[dict[str, Any]]:

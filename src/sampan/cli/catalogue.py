@@ -65,6 +65,7 @@ _IMAGE = {
     "import": Entry("import_", "Import the contents from a tarball to create a filesystem image"),
     "load": Entry("load", "Load an image from a tar archive or STDIN"),
     "pull": Entry("pull", "Download an image from a registry"),
+    "push": Entry("push", "Upload an image to a registry"),
     "save": Entry("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     "tag": Entry("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
 }
@@ -85,8 +86,11 @@ COMMANDS: dict[str, Entry] = {
     "images": _IMAGES,
     "info": _INFO,
     "inspect": Entry("inspect", "Return low-level information on Docker objects"),
+    "login": Entry("login:LOGIN", "Authenticate to a registry"),
+    "logout": Entry("login:LOGOUT", "Log out from a registry"),
     "ps": _PS,
     "rmi": _RMI,
+    "search": Entry("search", "Search Docker Hub for images"),
     "version": Entry("version", "Show the Sampan version information"),
     **{f"container {name}": entry for name, entry in _CONTAINER.items()},
     "container inspect": Entry("inspect:CONTAINER", "Display detailed information on one or more containers"),
@@ -108,6 +112,7 @@ COMMANDS: dict[str, Entry] = {
     "engine start": Entry("engine:START", "Start the engine in the background"),
     "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),
     "engine stop": Entry("engine:STOP", "Stop the engine; containers go on"),
+    "manifest inspect": Entry("manifest:INSPECT", "Display an image manifest, or manifest list"),
     "network connect": Entry("network:CONNECT", "Connect a container to a network"),
     "network create": Entry("network_create", "Create a network"),
     "network disconnect": Entry("network:DISCONNECT", "Disconnect a container from a network"),
@@ -135,12 +140,16 @@ GROUPS = {
     "container": "Manage containers",
     "engine": "Manage the engine",
     "image": "Manage images",
+    "manifest": "Manage image manifests and manifest lists",
     "network": "Manage networks",
     "system": "Manage Sampan",
     "volume": "Manage volumes",
 }
 
-_COMMON = ("run", "exec", "ps", "build", "images", "version", "info")
+_COMMON = (
+    *("run", "exec", "ps", "build", "pull", "push", "images"),
+    *("login", "logout", "search", "version", "info"),
+)
 
 SECTIONS: dict[str, list[str]] = {
     "Common Commands": list(_COMMON),

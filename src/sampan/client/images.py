@@ -84,6 +84,28 @@ class Images:
         fields = {"X-Registry-Auth": credentials} if credentials else {}
         return self._engine.call("POST", "/images/create", query, fields=fields)
 
+    def push(self, repository: str, tag: str, *, platform: str = "", credentials: str = "") -> Answer:
+        """Send to a registry, one tag or all; progress as JSON lines."""
+        query = {"tag": tag or None, "platform": _platform(platform)}
+        return self._engine.call(
+            "POST", _of(repository, "/push"), query, fields={"X-Registry-Auth": credentials or "e30="}
+        )
+
+    def search(
+        self, term: str, *, limit: int = 0, filters: Filters | None = None, credentials: str = ""
+    ) -> Jsons:
+        """Repositories on the Hub."""
+        query = {"term": term, "limit": str(limit) if limit else None, "filters": filters}
+        fields = {"X-Registry-Auth": credentials} if credentials else {}
+        return as_list(self._engine.call("GET", "/images/search", query, fields=fields).json())
+
+    def distribution(self, name: str, credentials: str = "") -> Json:
+        """What a registry has by a name, with the manifest as text."""
+        fields = {"X-Registry-Auth": credentials} if credentials else {}
+        path = f"/distribution/{quote_path(name)}/json"
+        found: Json = self._engine.call("GET", path, {"sampan.manifest": True}, fields=fields).json()
+        return found
+
     def import_tar(self, query: Mapping[str, Parameter], body: Iterable[bytes] | None) -> Answer:
         """Make an image of a filesystem's tar archive; progress as JSON lines."""
         return self._engine.call("POST", "/images/create", query, body=body, fields=_TAR)

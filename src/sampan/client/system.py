@@ -37,6 +37,11 @@ class System:
         found: Json = self._engine.get("/info")
         return found
 
+    def log_in(self, account: Mapping[str, str]) -> Json:
+        """Let the engine try credentials (an AuthConfig) on their registry."""
+        found: Json = self._engine.post("/auth", json=dict(account))
+        return found
+
     def disk_usage(self, kinds: Sequence[str] = ()) -> Json:
         """What images, containers, volumes and build cache take."""
         found: Json = self._engine.get("/system/df", {"type": kinds})

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sampan import log
 from sampan.api.app import make_app
+from sampan.daemon.configuration import registry_settings
 from sampan.daemon.hostfacts import read_host
 from sampan.engine.engine import Engine
 from sampan.errors import Conflict, InvalidArgument, Unsupported
@@ -43,7 +44,14 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     control = LauncherControl(Launcher.start(roots.shim_log), log_path=roots.shim_log)
-    engine = Engine(roots, control, read_host(), host_ca=configuration.host_ca, runtime=configuration.runtime)
+    engine = Engine(
+        roots,
+        control,
+        read_host(),
+        host_ca=configuration.host_ca,
+        runtime=configuration.runtime,
+        registries=registry_settings(configuration, os.environ),
+    )
     await engine.start()
     runner = web.AppRunner(
         make_app(engine),

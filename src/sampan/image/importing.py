@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from sampan.archive.compression import open_decompressed
@@ -38,7 +39,8 @@ def import_archive(
     now_ns: Callable[[], int] = time.time_ns,
 ) -> Image:
     """Make an image of a tar, compressed or not."""
-    blob, diff_id = _keep(store, stream)
+    leases = ExitStack()
+    blob, diff_id = _keep(store, stream, leases)
     try:
         created_ns = now_ns()
         raw = encode_image_config(
@@ -56,12 +58,13 @@ def import_archive(
                 store.layers.name(unpacked)
                 store.record(decoded, references=references)
     finally:
+        leases.close()
         store.forget_blobs({blob.digest})
     return store.get(decoded.image_id)
 
 
-def _keep(store: ImageStore, stream: Readable) -> tuple[Descriptor, Digest]:
-    """Keep the layer compressed, and learn its diff ID on the way."""
+def _keep(store: ImageStore, stream: Readable, leases: ExitStack) -> tuple[Descriptor, Digest]:
+    """Keep the layer compressed, on lease, and learn its diff ID on the way."""
     reader = DigestReader(open_decompressed(stream))
     with store.content.writer() as blob:
         packer = ZstdWriter(blob)
@@ -69,5 +72,6 @@ def _keep(store: ImageStore, stream: Readable) -> tuple[Descriptor, Digest]:
             packer.write(data)
         packer.close()
         size = blob.size_bytes
+        leases.enter_context(store.content.lease([blob.digest]))
         digest = blob.commit(durable=False)
     return Descriptor(media_type.OCI_LAYER_ZSTD, digest, size), reader.digest

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load: an archive's images into the store.
 
+No lock is held while the archive comes: its sender may be slow. What came is leased until it has an owner.
 Holds: an image and its names appear in one transaction with its layers, or not at all. What fails, or is killed,
 leaves blobs and snapshots without names, which are removed then or at the next start.
 """
@@ -38,29 +39,34 @@ def load_archive(
     """Load all images of an archive; each with the names that it has been given, short."""
     staging = Staging(store.content)
     try:
-        staging.fill(stream)
-        images = plan_load(staging, platform or host_platform())
-        loaded = []
-        for archived in images:
-            if progress is not None:
-                progress(f"Loading layers of {archived.config.image_id.short}")
-            _load_image(store, staging, archived)
-            names = [reference.familiar() for reference in archived.references]
-            loaded.append((store.get(archived.config.image_id), names))
-        return loaded
+        with staging.leases:
+            staging.fill(stream)
+            return [
+                _load_image(store, staging, archived, progress or (lambda _: None))
+                for archived in plan_load(staging, platform or host_platform())
+            ]
     finally:
         store.forget_blobs(staging.blobs())
 
 
-def _load_image(store: ImageStore, staging: Staging, archived: ArchivedImage) -> None:
+def _load_image(
+    store: ImageStore, staging: Staging, archived: ArchivedImage, progress: Progress
+) -> tuple[Image, list[str]]:
+    progress(f"Loading layers of {archived.config.image_id.short}")
     sources = [_source(store.content, staging.require(name)) for name in archived.layers]
-    with store.layers.unpacking(archived.config.diff_ids, sources) as unpacked:
+    documents = [archived.config.image_id] + ([archived.manifest.digest] if archived.manifest else [])
+    with (
+        store.content.lease(documents),
+        store.layers.unpacking(archived.config.diff_ids, sources) as unpacked,
+    ):
         store.content.write(archived.config.raw)
         if archived.manifest is not None:
             store.content.write(archived.manifest.raw)
         with store.database.transaction():
             store.layers.name(unpacked)
             store.record(archived.config, manifest=archived.manifest, references=archived.references)
+    names = [reference.familiar() for reference in archived.references]
+    return store.get(archived.config.image_id), names
 
 
 def _source(content: ContentStore, member: Member) -> LayerSource:

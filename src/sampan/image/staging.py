@@ -10,6 +10,7 @@ they are to be kept.
 from __future__ import annotations
 
 import posixpath
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from sampan.archive.compression import detect_compression, open_decompressed
@@ -45,6 +46,9 @@ class Staging:
         self._content = content
         self._members: dict[str, Member] = {}
         self._links: dict[str, str] = {}
+        self._blobs: set[Digest] = set()
+        self.leases = ExitStack()
+        """To be closed when what was set aside has owners, or is not needed any more."""
 
     def fill(self, stream: Readable) -> None:
         """Read the whole archive, compressed or not."""
@@ -79,7 +83,7 @@ class Staging:
 
     def blobs(self) -> set[Digest]:
         """Everything that was set aside."""
-        return {member.blob for member in self._members.values()}
+        return self._blobs
 
     def _take(self, entry: Entry, reader: TarReader) -> None:
         name = clean_name(entry.name)
@@ -112,7 +116,9 @@ class Staging:
             if expected is not None and original.digest != expected:
                 raise DigestMismatch(expected, original.digest)
             size = blob.size_bytes
+            self.leases.enter_context(self._content.lease([blob.digest]))
             digest = blob.commit(durable=False)
+            self._blobs.add(digest)
         compression = "zstd" if is_tar else detect_compression(start)
         return Member(original.digest, original.size_bytes, digest, size, compression)
 

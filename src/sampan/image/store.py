@@ -185,8 +185,7 @@ class ImageStore:
         self, stream: Readable, *, platform: Platform | None = None, progress: Progress | None = None
     ) -> list[tuple[Image, list[str]]]:
         """Load a docker-archive or an OCI layout in a tar; each image with its new names, short."""
-        with self._lock:
-            return load_archive(self, stream, platform=platform, progress=progress)
+        return load_archive(self, stream, platform=platform, progress=progress)
 
     def save(self, names: Sequence[str], out: Writable) -> None:
         """Write images as one archive: a repository's name stands for all of its tags."""
@@ -209,15 +208,14 @@ class ImageStore:
     ) -> Image:
         """Make an image of a root filesystem's tar."""
         references = (parse_tag(name),) if name else ()
-        with self._lock:
-            return import_archive(
-                self,
-                stream,
-                references=references,
-                config=config or RunConfig(),
-                message=message,
-                platform=platform,
-            )
+        return import_archive(
+            self,
+            stream,
+            references=references,
+            config=config or RunConfig(),
+            message=message,
+            platform=platform,
+        )
 
     def sweep(self, keep: Collection[Digest] = ()) -> None:
         """Remove what a kill -9 has left: at start, before anything is loaded or built."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 
@@ -114,7 +115,7 @@ def _format(item: object) -> str:
 def _connect_reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host"
-    return (error.strerror or str(error)).lower()
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 def _certificate_reason(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from sampan.cli.build_options import FLAGS, plan_query, plan_secrets
 from sampan.cli.command import Command, Exit, exactly
 from sampan.cli.output import STDERR
 from sampan.client.contexts import is_out_of_reach
+from sampan.client.credentials import CredentialStore
 from sampan.errors import InvalidArgument, SampanError
 
 TYPE_CHECKING = False
@@ -35,6 +36,9 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     query = plan_query(options, context.environ)
     secrets = plan_secrets(options.several("secret"), context.environ)
     source = open_context(arguments[0], options.text("file"))
+    registries = CredentialStore(context.environ).header_for_all()
+    if registries:
+        secrets = {**secrets, "X-Registry-Config": registries}
     answer = send(context, source, query, secrets)
     image_id = _follow(context, answer, kind)
     _write_results(options, image_id)
