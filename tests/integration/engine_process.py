@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -50,11 +51,12 @@ class EngineProcess:
         wait_until(self.answers, "the engine answers", limit_s=START_LIMIT_S)
 
     def answers(self) -> bool:
-        """Whether somebody listens on the socket."""
+        """Whether it listens; not asked by a command, which would start another where none does."""
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"the engine ended: {(self.data.parent / 'engine.log').read_text()}")
-        return self.sampan("version", check=False).returncode == 0 if self.socket.exists() else False
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         """kill -9: no chance to tidy up."""

@@ -53,23 +53,28 @@ class Connecting:
         self, network: Network, container: Container, shim: Shim, endpoint: Endpoint
     ) -> None:
         networks = self._networks
-        had_names = networks.has_names(container)
         networks.place(container, network, endpoint)
         plan = plan_interface_of(network, endpoint, is_gateway=False)
         try:
             await asyncio.to_thread(attach_running, shim.pid, plan)
+            container.document.endpoints[network.name] = endpoint
+            await self._follow_gateway(container, shim)
+            await self._follow_names(container)
         except BaseException:
-            networks.addresses.give_back(container, network.id)
+            await self._detach(network, container, endpoint)
             raise
-        container.document.endpoints[network.name] = endpoint
-        await self._follow_gateway(container, shim)
+        self._rewrite(container, "hosts", add=(endpoint.address, container.config.hostname))
+        networks.joined(container, network)
+
+    async def _follow_names(self, container: Container) -> None:
+        """Tell the names, and have them answered in a container that had none before."""
+        networks = self._networks
+        had_names = networks.naming.knows(container)
         networks.tell_names(container)
         if networks.has_names(container):
             await networks.naming.serve(container)
-        self._rewrite(container, "hosts", add=(endpoint.address, container.config.hostname))
-        if not had_names and networks.has_names(container):
-            self._rewrite(container, "resolv.conf", text=format_resolv_conf(container, networks))
-        networks.joined(container, network)
+            if not had_names:
+                self._rewrite(container, "resolv.conf", text=format_resolv_conf(container, networks))
 
     async def disconnect(self, network: Network, container: Container) -> None:
         """Take a container off a network."""
@@ -78,21 +83,20 @@ class Connecting:
             endpoint = container.document.endpoints.get(network.name)
             if endpoint is None:
                 raise PermissionDenied(f"container {container.id} is not connected to network {network.name}")
-            if container.shim is not None:
-                await asyncio.to_thread(detach_running, endpoint.host_interface)
-            del container.document.endpoints[network.name]
-            if container.shim is not None:
-                await self._disconnected_running(network, container, container.shim, endpoint)
+            if container.shim is None:
+                del container.document.endpoints[network.name]
+            else:
+                await self._detach(network, container, endpoint)
+                await self._follow_gateway(container, container.shim)
+                self._networks.tell_names(container)
+                self._rewrite(container, "hosts", drop=endpoint.address)
+                self._networks.left(container, network)
             self._containers.save(container)
 
-    async def _disconnected_running(
-        self, network: Network, container: Container, shim: Shim, endpoint: Endpoint
-    ) -> None:
+    async def _detach(self, network: Network, container: Container, endpoint: Endpoint) -> None:
+        await asyncio.to_thread(detach_running, endpoint.host_interface)
+        container.document.endpoints.pop(network.name, None)
         self._networks.addresses.give_back(container, network.id)
-        await self._follow_gateway(container, shim)
-        self._networks.tell_names(container)
-        self._rewrite(container, "hosts", drop=endpoint.address)
-        self._networks.left(container, network)
 
     async def _follow_gateway(self, container: Container, shim: Shim) -> None:
         """Let packets go out by the endpoint that is the way out now, and ports lead to it."""

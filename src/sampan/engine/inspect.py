@@ -13,6 +13,7 @@ import msgspec
 from sampan.engine.endpoints import endpoint_names
 from sampan.engine.healthstate import inspect_health
 from sampan.engine.inspect_config import describe_config, describe_host_config
+from sampan.engine.links import describe_links
 from sampan.engine.model import Container, Document, Endpoint, MountPoint
 from sampan.engine.network_model import PREDEFINED
 from sampan.engine.status import describe_status
@@ -42,7 +43,7 @@ def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": container.exec_ids or None,
-        "HostConfig": describe_host_config(document.host_config),
+        "HostConfig": describe_host_config(document.host_config) | {"Links": describe_links(container)},
         "GraphDriver": {"Name": document.driver, "Data": {"ID": container.id}},
         "Mounts": inspect_mounts(document),
         "Config": describe_config(document.config),

@@ -28,6 +28,8 @@ class Links:
 def plan_links(container: Container, find: Callable[[str], Container]) -> Links:
     """Resolve the links of a starting container; those it is linked to have to run."""
     links = Links([], [])
+    if container.host_config.network_mode != "bridge":
+        return links
     for link in container.host_config.links or ():
         name, alias = parse_link(link)
         other = find(name)
@@ -48,6 +50,12 @@ def parse_link(text: str) -> tuple[str, str]:
     if not name:
         raise InvalidArgument(f"bad format for links: {text}")
     return name.removeprefix("/"), alias.rpartition("/")[2] or name.removeprefix("/")
+
+
+def describe_links(container: Container) -> list[str] | None:
+    """The links as inspect shows them."""
+    links = [parse_link(link) for link in container.host_config.links or ()]
+    return [f"/{name}:/{container.name}/{alias}" for name, alias in links] or None
 
 
 def _environment(container: Container, alias: str, other: Container, address: str) -> Iterator[str]:

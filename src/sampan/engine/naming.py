@@ -48,6 +48,10 @@ class Naming:
         self._members[container.id] = (container, message)
         self._send(message)
 
+    def knows(self, container: Container) -> bool:
+        """Whether names are answered in the container."""
+        return container.id in self._members
+
     def forget(self, container: Container) -> None:
         """Tell that a container has no names any more."""
         if self._members.pop(container.id, None) is not None:

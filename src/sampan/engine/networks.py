@@ -156,7 +156,10 @@ class Networks:
 
     def find(self, name: str) -> Network:
         """A network by name, id or prefix of it."""
-        return self._by_name.get(name) or self._by_name[self._records.find(name).name]
+        found = self._by_name.get(name) or self._by_name.get(self._records.find(name).name)
+        if found is None:
+            raise NotFound(f"network {name} not found")
+        return found
 
     def by_id(self) -> dict[str, Network]:
         """All networks by id."""
@@ -335,9 +338,11 @@ class Networks:
         return network is not None and network.is_user_defined
 
     def tell_names(self, container: Container) -> None:
-        """Tell the name server who the container is and whom it may ask for."""
-        if not self.has_names(container):
-            self.naming.forget(container)
+        """Tell the name server who the container is and whom it may ask for.
+
+        One that has gone off its last network with names has still that server in its resolv.conf.
+        """
+        if not self.has_names(container) and not self.naming.knows(container):
             return
         networks = self.by_id()
         places = [

@@ -13,7 +13,7 @@ from sampan.errors import SampanError
 from sampan.network.firewall import Firewall
 from sampan.network.ports import Endpoint as PortOwner
 from sampan.network.ports import PortReserver, ReservedPorts, read_ephemeral_ports
-from sampan.network.publication import Publication
+from sampan.network.publication import HostPort, Publication
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ class Publishing:
     def __init__(self) -> None:
         self.firewall: Firewall | None = None
         self._published: dict[str, list[Publication]] = {}  # container id → its ports
+        self._idle: dict[str, list[Publication]] = {}  # taken still, but leading nowhere
         self._reserver = PortReserver(read_ephemeral_ports())
 
     def remember(self, container: Container, endpoint: Endpoint) -> None:
@@ -35,6 +36,10 @@ class Publishing:
         """Every published port."""
         return [publication for each in self._published.values() for publication in each]
 
+    def _taken(self) -> list[HostPort]:
+        idle = [publication for each in self._idle.values() for publication in each]
+        return [publication.host for publication in [*self.all(), *idle]]
+
     def publish(
         self, container: Container, endpoint: Endpoint, *, default_address: str = ""
     ) -> ReservedPorts:
@@ -44,7 +49,7 @@ class Publishing:
             return ReservedPorts()
         assert self.firewall is not None
         owner = PortOwner(container.name, endpoint.endpoint_id, IPv4Address(endpoint.address))
-        reserved = self._reserver.reserve(mappings, owner, [each.host for each in self.all()])
+        reserved = self._reserver.reserve(mappings, owner, self._taken())
         try:
             self.firewall.publish(reserved.publications)
         except BaseException:
@@ -55,28 +60,30 @@ class Publishing:
         return reserved
 
     def has_ports(self, container: Container) -> bool:
-        """Whether anything of the container is published."""
-        return bool(self._published.get(container.id))
+        """Whether any port of the host is taken for the container."""
+        return container.id in self._published or container.id in self._idle
 
     def move(self, container: Container, endpoint: Endpoint | None) -> None:
         """Lead the container's ports to another endpoint of it, or nowhere; they stay taken."""
+        assert self.firewall is not None
         published = self._published.get(container.id, [])
-        if not published or self.firewall is None:
+        if published and endpoint is not None and str(published[0].address) == endpoint.address:
             return
-        if endpoint is not None and str(published[0].address) == endpoint.address:
-            return
-        self.firewall.unpublish(published)
-        if endpoint is None:
-            del self._published[container.id]
+        if published:
+            self.firewall.unpublish(published)
+            self._idle[container.id] = self._published.pop(container.id)
             container.document.ports = {}
-            return
-        moved = [replace(each, address=IPv4Address(endpoint.address)) for each in published]
-        self.firewall.publish(moved)
-        self._published[container.id] = moved
+        if endpoint is not None:
+            taken = self._idle.pop(container.id, [])
+            moved = [replace(each, address=IPv4Address(endpoint.address)) for each in taken]
+            self.firewall.publish(moved)
+            self._published[container.id] = moved
+            container.document.ports = describe_bindings(moved)
 
     def unpublish(self, container: Container) -> None:
         """Take the ports back from a container that does not run (any more)."""
         published = self._published.pop(container.id, [])
+        self._idle.pop(container.id, None)
         container.document.ports = {}
         if not published or self.firewall is None:
             return

@@ -6,11 +6,11 @@ lines of JSON:
 
     {"op": "hello", "keep": [ID, …]}                       an engine: its connection counts, others are forgotten
     {"op": "put", "id", "places": […], "servers": […]}     who a container is (zones.Member)
-    {"op": "forget", "id"}
+    {"op": "forget", "id"}                                 it has no names any more
     {"op": "serve", "id", "pid"}                           answer in that process' network namespace; has a reply
 
-Holds: it lets go of a container's namespace when the container's first process ends, whether an engine says so or
-not; it ends when nobody needs it.
+Holds: it lets go of a container's namespace when the container's first process ends, whether there is an engine or
+not, and only then: messages of a former run and of the next may arrive in any order. It ends when nobody needs it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.linux.process import close_range, set_name
@@ -62,8 +64,19 @@ def main() -> None:
     os.setsid()
     os.chdir("/")
     set_name("sampan-names")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # four a container
     os.set_inheritable(LISTENER_FD, False)
     asyncio.run(NameServer().run(socket.socket(fileno=LISTENER_FD)))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A container that is answered in, and the process whose end is its end."""
+
+    resolver: Resolver
+    pid: int
+    pidfd: int
 
 
 class NameServer:
@@ -72,7 +85,7 @@ class NameServer:
     def __init__(self) -> None:
         self._zones = Zones()
         self._host = HostServers()
-        self._resolvers: dict[str, tuple[Resolver, int]] = {}  # container id → resolver, pidfd
+        self._served: dict[str, Served] = {}  # by container id
         self._engines = 0
         self._unneeded = asyncio.Event()
 
@@ -83,7 +96,7 @@ class NameServer:
         asyncio.get_running_loop().call_later(_FIRST_ENGINE_S, self._end_if_unneeded)
         await self._unneeded.wait()
         server.close()
-        for container_id in list(self._resolvers):
+        for container_id in list(self._served):
             self._close(container_id)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,24 +121,27 @@ class NameServer:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
         match request["op"]:
             case "hello":
-                for container_id in (self._zones.ids() | set(self._resolvers)) - set(request["keep"]):
-                    self._forget(container_id)
+                for container_id in (self._zones.ids() | set(self._served)) - set(request["keep"]):
+                    self._zones.remove(container_id)
+                    self._close(container_id)
             case "put":
                 self._zones.put(decode_member(request))
             case "forget":
-                self._forget(request["id"])
+                self._zones.remove(request["id"])
             case "serve":
                 return await self._open(request["id"], request["pid"])
         return None
 
     async def _open(self, container_id: str, pid: int) -> dict[str, Any]:
         """Answer in a container; where it is answered already there is nothing to do."""
-        if container_id in self._resolvers:
+        served = self._served.get(container_id)
+        if served is not None and served.pid == pid:
             return {}
+        self._close(container_id)  # of a former run, whose end is about to be noticed
         try:
             pidfd = os.pidfd_open(pid)
             resolver = Resolver(container_id, NetworkNamespace(pid), self._zones, self._host)
-            self._resolvers[container_id] = (resolver, pidfd)
+            self._served[container_id] = Served(resolver, pid, pidfd)
             asyncio.get_running_loop().add_reader(pidfd, self._close, container_id)
             await resolver.open()
         except OSError as error:
@@ -133,20 +149,16 @@ class NameServer:
             return {"error": str(error)}
         return {}
 
-    def _forget(self, container_id: str) -> None:
-        self._zones.remove(container_id)
-        self._close(container_id)
-
     def _close(self, container_id: str) -> None:
-        """Stop answering in a container: it has ended, or is on no network with names any more."""
-        resolver, pidfd = self._resolvers.pop(container_id, (None, -1))
-        if resolver is None:
+        """Stop answering in a container: it has ended."""
+        served = self._served.pop(container_id, None)
+        if served is None:
             return
-        asyncio.get_running_loop().remove_reader(pidfd)
-        os.close(pidfd)
-        resolver.close()
+        asyncio.get_running_loop().remove_reader(served.pidfd)
+        os.close(served.pidfd)
+        served.resolver.close()
         self._end_if_unneeded()
 
     def _end_if_unneeded(self) -> None:
-        if not self._engines and not self._resolvers:
+        if not self._engines and not self._served:
             self._unneeded.set()
