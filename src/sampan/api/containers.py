@@ -138,7 +138,7 @@ async def rename(request: web.Request) -> web.Response:
 async def resize(request: web.Request) -> web.Response:
     """ContainerResize; a size that comes before the start has finished is kept for it."""
     container = find(request)
-    rows, columns = query.integer(request.query, "h"), query.integer(request.query, "w")
+    rows, columns = query.console_size(request.query)
     await request.app[ENGINE].resize_container(container, rows, columns)
     return web.Response(status=200)
 

@@ -7,6 +7,7 @@ Source: Engine API v1.51, "Image".
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ from sampan.api.older_requests import is_before
 from sampan.api.piping import BodyReader, stream_thread
 from sampan.api.sharing import pull_image
 from sampan.build.changes import apply_changes
+from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument, SampanError
 from sampan.image.store import Image
 from sampan.oci.run_config import RunConfig
@@ -134,7 +136,7 @@ async def load_images(request: web.Request) -> web.StreamResponse:
     lines = await JsonLines.open(request)
     try:
         async with BodyReader.open(request) as body:
-            loaded = await asyncio.to_thread(engine.images.load, body)
+            loaded = await asyncio.wrap_future(start_thread(partial(engine.images.load, body), name="load"))
     except SampanError as error:
         await lines.write(error_line(error))
         return await lines.close()
@@ -168,13 +170,14 @@ async def _import(request: web.Request) -> web.StreamResponse:
     reference = f"{repository}:{tag}" if repository and tag else repository
     config = apply_changes(RunConfig(), request.query.getall("changes", []))
     async with BodyReader.open(request) as body:
-        image = await asyncio.to_thread(
+        work = partial(
             engine.images.import_tar,
             body,
             reference or None,
             config=config,
             message=request.query.get("message", ""),
         )
+        image = await asyncio.wrap_future(start_thread(work, name="import"))
     engine.events.publish("image", "import", str(image.id), {"name": reference})
     lines = await JsonLines.open(request)
     await lines.write({"status": str(image.id)})

@@ -36,12 +36,14 @@ class BodyReader(io.RawIOBase):
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         reader = cls(read_fd)
         feeding = asyncio.ensure_future(reader._feed(request, write_fd))
+        body = cast("BinaryIO", io.BufferedReader(reader, CHUNK))
         try:
-            with cast("BinaryIO", io.BufferedReader(reader, CHUNK)) as body:
-                yield body
+            yield body
         finally:
             feeding.cancel()
             await asyncio.wait([feeding])
+            # Not here: a thread that still reads holds the lock of the buffer until it has seen the end.
+            await asyncio.wrap_future(start_thread(body.close, name="close"))
 
     async def _feed(self, request: web.Request, write_fd: int) -> None:
         loop = asyncio.get_running_loop()
@@ -51,6 +53,7 @@ class BodyReader(io.RawIOBase):
                 await protocol.write(chunk)
         except (ConnectionError, asyncio.CancelledError, web.RequestPayloadError) as error:
             self._broken = f"the client stopped sending: {type(error).__name__}"
+            protocol.abort()
         finally:
             protocol.close()
 
@@ -103,8 +106,14 @@ class _PipeWriter(asyncio.BaseProtocol):
         await self._ready.wait()
 
     def close(self) -> None:
+        """Let the reader have the rest, then the end."""
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """End now: nobody wants the rest."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 async def _open_pipe(loop: asyncio.AbstractEventLoop, write_fd: int) -> _PipeWriter:

@@ -30,6 +30,15 @@ def integer(query: Mapping[str, str], name: str, default: int = 0) -> int:
         raise InvalidArgument(f'strconv.Atoi: parsing "{value}": invalid syntax') from None
 
 
+def console_size(query: Mapping[str, str]) -> tuple[int, int]:
+    """`h` and `w` of a terminal: rows and columns, which the kernel holds in 16 bits each."""
+    rows, columns = integer(query, "h"), integer(query, "w")
+    for word, value in (("height", rows), ("width", columns)):
+        if not 0 <= value <= 0xFFFF:
+            raise InvalidArgument(f"invalid resize {word} {value}: value out of range")
+    return rows, columns
+
+
 def optional_integer(query: Mapping[str, str], name: str) -> int | None:
     """A whole number, or None where it is absent or empty."""
     return integer(query, name) if query.get(name) else None

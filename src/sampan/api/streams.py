@@ -149,5 +149,5 @@ async def resize_exec(request: web.Request) -> web.Response:
     """ExecResize."""
     execs = request.app[ENGINE].execs
     process = execs.find(request.match_info["id"])
-    await execs.resize(process, query.integer(request.query, "h"), query.integer(request.query, "w"))
+    await execs.resize(process, *query.console_size(request.query))
     return web.Response(status=200)

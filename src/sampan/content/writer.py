@@ -63,6 +63,11 @@ class BlobWriter:
             view = view[self._append(view) :]
         return len(data)
 
+    @property
+    def digest(self) -> Digest:
+        """Of what is written so far."""
+        return Digest.from_hash(self._hash)
+
     def commit(self, expected: Digest | None = None, *, durable: bool = True) -> Digest:
         """Check and name the blob. `durable`: it will also be there after a power cut."""
         digest = self._check(expected or self._expected)
@@ -96,7 +101,7 @@ class BlobWriter:
     def _check(self, expected: Digest | None) -> Digest:
         if self._expected_size is not None and self.size_bytes != self._expected_size:
             raise SizeMismatch(self._expected_size, self.size_bytes)
-        digest = Digest.from_hash(self._hash)
+        digest = self.digest
         if expected is not None and digest != expected:
             raise DigestMismatch(expected, digest)
         return digest

@@ -33,6 +33,11 @@ class EventBus:
                 queue.get_nowait()
             queue.put_nowait(event)
 
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._listeners)
+
     def history(self) -> list[dict[str, Any]]:
         """Events still remembered, oldest first."""
         return list(self._history)

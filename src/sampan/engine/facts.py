@@ -88,8 +88,6 @@ class Facts:
             "IPv4Forwarding": True,
             "Debug": False,
             "NFd": len(os.listdir("/proc/self/fd")),
-            "NGoroutines": 0,
-            "NEventsListener": 0,
             "SystemTime": format_time(now_ns),
             "LoggingDriver": "json-file",
             "CgroupDriver": "cgroupfs",
