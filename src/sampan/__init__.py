@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sampan import errors
     from sampan.client.connect import connect
     from sampan.client.failures import ContainerNotFound, ImageNotFound, NetworkNotFound, VolumeNotFound
     from sampan.client.objects.building import BuildFailed, BuildOptions
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sampan.client.objects.options import ContainerOptions
     from sampan.client.objects.result import ProgramFailed, Result, TimedOut
     from sampan.client.objects.sandbox import Sandbox
+    from sampan.client.objects.stream import Stream
     from sampan.client.objects.volumes import Volume
     from sampan.errors import SampanError
 
@@ -39,10 +41,12 @@ __all__ = [
     "Result",
     "SampanError",
     "Sandbox",
+    "Stream",
     "TimedOut",
     "Volume",
     "VolumeNotFound",
     "connect",
+    "errors",
 ]
 
 _OBJECTS = "sampan.client.objects"
@@ -57,6 +61,7 @@ _HOMES = {
     f"{_OBJECTS}.options": ("ContainerOptions",),
     f"{_OBJECTS}.result": ("ProgramFailed", "Result", "TimedOut"),
     f"{_OBJECTS}.sandbox": ("Sandbox",),
+    f"{_OBJECTS}.stream": ("Stream",),
     f"{_OBJECTS}.volumes": ("Volume",),
     "sampan.errors": ("SampanError",),
 }
@@ -65,10 +70,12 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         """Load what is asked for (PEP 562)."""
+        from importlib import import_module
+
+        if name == "errors":
+            return import_module("sampan.errors")
         for home, names in _HOMES.items():
             if name in names:
-                from importlib import import_module
-
                 value = getattr(import_module(home), name)
                 globals()[name] = value
                 return value

@@ -10,6 +10,7 @@ Not here: TLS, redirects, proxies, compression; the Engine API's paths (`api`).
 from __future__ import annotations
 
 import _socket
+from os import getpid
 
 from sampan.client.answer import Answer
 from sampan.client.wire import ConnectionLost, Wire, encode_chunk, format_request
@@ -92,11 +93,12 @@ def _connect_tcp(address: Address) -> _socket.socket:
 class HttpClient:
     """Requests to one address; `host` is what the Host field says."""
 
-    __slots__ = ("_idle", "address")
+    __slots__ = ("_idle", "_process", "address")
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self._idle: list[Wire] = []
+        self._process = getpid()
 
     def request(
         self, method: str, target: str, *, fields: Mapping[str, str] | None = None, body: Body = None
@@ -135,6 +137,10 @@ class HttpClient:
 
     def _take_idle(self) -> Wire | None:
         """A connection that the server has not closed meanwhile."""
+        if self._process != getpid():
+            # After a fork the connections are the parent's, who goes on using them.
+            self._process = getpid()
+            self.close()
         while True:
             try:
                 wire = self._idle.pop()

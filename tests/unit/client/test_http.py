@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -53,6 +55,49 @@ def test_an_idle_connection_that_was_closed_is_replaced(scripted: ScriptedEngine
     assert client.request("GET", "/a").read() == b"1"
     assert client.request("GET", "/a").read() == b"2"
     assert scripted.connections == 2
+
+
+def test_a_connection_that_was_closed_while_idle_is_not_used(
+    scripted: ScriptedEngine, client: HttpClient
+) -> None:
+    def say_and_close(connection: socket.socket, _request: Request) -> None:
+        connection.sendall(answer(200, b"1"))
+
+    scripted.on("GET /a", say_and_close)
+    scripted.on("POST /b", answer(200, b"2"))
+    assert client.request("GET", "/a").read() == b"1"
+    assert client._idle[0].comes_within(10)
+    assert client.request("POST", "/b", body=b"").read() == b"2"
+    assert scripted.lines == ["GET /a", "POST /b"]
+
+
+def test_an_answer_may_be_waited_for(scripted: ScriptedEngine, client: HttpClient) -> None:
+    go_on = threading.Event()
+
+    def say_later(connection: socket.socket, _request: Request) -> None:
+        connection.sendall(answer(200, b"xy")[:-2])
+        go_on.wait(10)
+        connection.sendall(b"xy")
+
+    scripted.on("GET /a", say_later)
+    waiting = client.request("GET", "/a")
+    assert not waiting.comes_within(0.01)
+    go_on.set()
+    assert waiting.comes_within(10)
+    assert waiting.read() == b"xy"
+    assert waiting.comes_within(0)
+
+
+def test_threads_never_share_a_connection(scripted: ScriptedEngine, client: HttpClient) -> None:
+    for number in range(8):
+        scripted.on(f"GET /{number}", answer(200, b"%d" % number))
+
+    def ask(number: int) -> set[bytes]:
+        return {client.request("GET", f"/{number}").read() for _ in range(50)}
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == [{b"%d" % number} for number in range(8)]
+    assert scripted.connections <= 8 * 2
 
 
 def test_a_request_that_changes_something_is_never_sent_twice(

@@ -9,10 +9,11 @@ from sampan.client.objects.containers import ContainerCollection
 from sampan.client.objects.images import ImageCollection
 from sampan.client.objects.networks import NetworkCollection
 from sampan.client.objects.sandbox import Sandbox
+from sampan.client.objects.stream import Stream
 from sampan.client.objects.volumes import VolumeCollection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Unpack
 
@@ -81,8 +82,8 @@ class Client:
         since: float | None = None,
         until: float | None = None,
         filters: Mapping[str, Sequence[str]] | None = None,
-    ) -> Iterator[Json]:
-        """What happens, as the Engine API's EventMessage, until `until` or until the iterator is closed.
+    ) -> Stream[Json]:
+        """What happens, as the Engine API's EventMessage, until `until` or until the stream is closed.
 
         `since` and `until` are seconds since the epoch; filters are Docker's: ``{"type": ["container"]}``.
         The engine is listening when this returns: nothing that is done afterwards is missed.
@@ -94,7 +95,7 @@ class Client:
                 "filters": filters,
             }
         )
-        return answer.iter_json()
+        return Stream(answer, answer.iter_json())
 
     def info(self) -> Json:
         """Figures about the engine and its machine, as the Engine API's SystemInfo has them."""

@@ -13,10 +13,11 @@ from sampan.client.objects.execs import plan_exec, run_exec
 from sampan.client.objects.image import Image
 from sampan.client.objects.loglines import iter_log_lines
 from sampan.client.objects.result import TimedOut
-from sampan.errors import Conflict, NotFound
+from sampan.client.objects.stream import Stream
+from sampan.errors import Conflict, NotFound, SampanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Unpack
 
@@ -56,7 +57,9 @@ class Container:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.discard()
+        # What the block raised is not to be lost behind an engine that went away.
+        with contextlib.suppress(SampanError) if kind else contextlib.nullcontext():
+            self.discard()
 
     # What it is
 
@@ -206,11 +209,11 @@ class Container:
         since: float | None = None,
         until: float | None = None,
         timestamps: bool = False,
-    ) -> Iterator[bytes]:
+    ) -> Stream[bytes]:
         """What it has printed, line by line with line ends; with `follow`, also what it prints from now on.
 
-        `tail` is a number of lines of both streams, `since` and `until` are seconds since the epoch. Closing the iterator
-        (``.close()``) ends the following.
+        `tail` is a number of lines of both streams, `since` and `until` are seconds since the epoch. Closing
+        the stream ends the following.
         """
         tty = bool(self.inspect()["Config"].get("Tty"))
         answer = self._calls.logs(
@@ -225,16 +228,18 @@ class Container:
                 "until": None if until is None else f"{until:.9f}",
             },
         )
-        return iter_log_lines(((STDOUT, data) for data in answer) if tty else iter_frames(answer))
+        frames = ((STDOUT, data) for data in answer) if tty else iter_frames(answer)
+        return Stream(answer, iter_log_lines(frames))
 
     def stats(self) -> Json:
         """What it uses now, as the Engine API's ContainerStats has it."""
         found: Json = self._calls.stats(self.id, stream=False).json()
         return found
 
-    def iter_stats(self) -> Iterator[Json]:
+    def iter_stats(self) -> Stream[Json]:
         """What it uses, once a second, until it ends."""
-        return self._calls.stats(self.id, stream=True).iter_json()
+        answer = self._calls.stats(self.id, stream=True)
+        return Stream(answer, answer.iter_json())
 
     def top(self, ps_args: str = "") -> list[dict[str, str]]:
         """Its processes, a row each, by the titles of ps(1)."""
@@ -273,9 +278,10 @@ class Container:
         kinds = ("modified", "added", "deleted")
         return [(str(one["Path"]), kinds[one["Kind"]]) for one in self._calls.changes(self.id)]
 
-    def export(self) -> Iterator[bytes]:
+    def export(self) -> Stream[bytes]:
         """Its filesystem as a tar archive, in pieces."""
-        return iter(self._calls.export(self.id))
+        answer = self._calls.export(self.id)
+        return Stream(answer, iter(answer))
 
     def commit(self, name: str, *, message: str = "", changes: Sequence[str] = ()) -> Image:
         """An image of what is in it now; `changes` are Dockerfile instructions such as ``CMD ["sh"]``."""

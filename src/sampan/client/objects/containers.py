@@ -11,7 +11,7 @@ from sampan.client.objects.container import Container
 from sampan.client.objects.options import plan_container
 from sampan.client.objects.result import TimedOut
 from sampan.client.objects.streams import Dialogue
-from sampan.errors import Conflict, NotFound
+from sampan.errors import Conflict, NotFound, SampanError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class ContainerCollection:
         try:
             container.start()
         except BaseException:
-            container.discard()
+            _discard(container)
             raise
         return container
 
@@ -117,7 +117,7 @@ class ContainerCollection:
             dialogue = Dialogue(connection, stdin=stdin, tty=bool(body.get("Tty")), limit_bytes=limit_bytes)
             return self._converse(container_id, dialogue, timeout_s)
         except BaseException:
-            Container(self._engine, container_id).discard()
+            _discard(Container(self._engine, container_id))
             raise
 
     def _converse(self, container_id: str, dialogue: Dialogue, timeout_s: float | None) -> Result:
@@ -155,3 +155,9 @@ class ContainerCollection:
     def prune(self, *, filters: Mapping[str, Sequence[str]] | None = None) -> builtins.list[str]:
         """Remove all that do not run; their ids."""
         return builtins.list(self._calls.prune(filters=filters).get("ContainersDeleted") or ())
+
+
+def _discard(container: Container) -> None:
+    """Remove what came to nothing: what is to be told is why."""
+    with contextlib.suppress(SampanError):
+        container.discard()

@@ -6,10 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.client.images import split_name
+from sampan.client.objects.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sampan.client.api import Engine
     from sampan.client.jsontext import Json
 
@@ -62,6 +61,7 @@ class Image:
         """Remove it with all of its names; raises Conflict while a container uses it."""
         self._calls.remove(self.id, force=force)
 
-    def save(self) -> Iterator[bytes]:
+    def save(self) -> Stream[bytes]:
         """It and its names as an archive that ``load`` takes, in pieces."""
-        return iter(self._calls.save(self.tags or [self.id]))
+        answer = self._calls.save(self.tags or [self.id])
+        return Stream(answer, iter(answer))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sampan.client.images import split_name
 from sampan.client.objects.building import BuildOptions, follow_build, open_context, plan_build, send_build
 from sampan.client.objects.image import Image
+from sampan.client.objects.stream import Stream
 from sampan.client.pieces import iter_file
 from sampan.errors import InvalidArgument, SampanError
 
@@ -73,9 +74,10 @@ class ImageCollection:
         *_, image_id = _iter_words(self._calls.import_tar(query, _open_source(source)))
         return Image(self._engine, image_id.strip())
 
-    def save(self, *names: str) -> Iterator[bytes]:
+    def save(self, *names: str) -> Stream[bytes]:
         """Images and their names as one archive, in pieces."""
-        return iter(self._calls.save(names))
+        answer = self._calls.save(names)
+        return Stream(answer, iter(answer))
 
     def get(self, name: str) -> Image:
         """The one of this name, id or beginning of an id; raises ImageNotFound."""

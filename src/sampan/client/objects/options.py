@@ -145,8 +145,10 @@ def _binding(place: HostPort) -> dict[str, str]:
     return {"HostIp": address, "HostPort": "" if port is None else str(port)}
 
 
-def _bytes(size: Size | None) -> int:
-    return parse_size(size) if isinstance(size, str) and size != "-1" else int(size or 0)
+def _bytes(size: Size | None) -> int | None:
+    if size is None:
+        return None
+    return parse_size(size) if isinstance(size, str) and size != "-1" else int(size)
 
 
 def _resources(options: ContainerOptions) -> Json:
@@ -157,7 +159,7 @@ def _resources(options: ContainerOptions) -> Json:
     return {
         "Memory": _bytes(options.get("memory")),
         "MemorySwap": _bytes(options.get("memory_swap")),
-        "NanoCpus": round(options.get("cpus", 0) * _NANO),
+        "NanoCpus": round(options.get("cpus", 0) * _NANO) or None,
         "CpusetCpus": options.get("cpuset_cpus"),
         "PidsLimit": options.get("pids_limit"),
         "Ulimits": [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in limits.items()],
