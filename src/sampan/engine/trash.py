@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from sampan.engine.tasks import Background
     from sampan.engine.volumes import Volumes
     from sampan.paths import Roots
+    from sampan.schema.container import HostConfig
     from sampan.shim.control import LauncherControl
     from sampan.snapshot.store import SnapshotStore
 
 logger = logging.getLogger(__name__)
+
+
+def _named_volumes(host_config: HostConfig) -> set[str]:
+    """Sources that somebody named: as in Docker, such a volume stays, even one that got its own name by itself."""
+    binds = {bind.partition(":")[0] for bind in host_config.binds or ()}
+    return binds | {mount.source for mount in host_config.mounts or ()}
 
 
 class Trash:
@@ -55,10 +62,14 @@ class Trash:
         self._background.spawn(self._delete(None, [path for path in paths if path]), name="trash")
 
     def _forget_anonymous_volumes(self, container: Container, users: Callable[[str], list[str]]) -> list[str]:
+        asked_for = _named_volumes(container.host_config)
         names = [
             p.name
             for p in container.document.mounts
-            if p.type == "volume" and self._volumes.is_anonymous(p.name) and not users(p.name)
+            if p.type == "volume"
+            and p.name not in asked_for
+            and self._volumes.is_anonymous(p.name)
+            and not users(p.name)
         ]
         return [path for path in map(self._volumes.forget, names) if path]
 
