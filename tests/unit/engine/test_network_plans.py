@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is made of what a user asks of networks, as data."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from sampan.engine.endpoints import choose_gateway, choose_interface, parse_mac, plan_endpoints
+from sampan.engine.links import parse_link
+from sampan.engine.model import Endpoint
+from sampan.engine.network_model import Network, Settings, decode_network, encode_network
+from sampan.engine.network_plan import check_create, plan_settings
+from sampan.engine.network_view import passes
+from sampan.errors import InvalidArgument, NotFound, PermissionDenied, SampanError, Unsupported
+from sampan.network.resolv import ResolvConf, add_hosts_line, behind_name_server, drop_hosts_line
+from sampan.schema.container import (
+    ContainerCreate,
+    EndpointConfig,
+    EndpointIpam,
+    HostConfig,
+    NetworkingConfig,
+)
+from sampan.schema.network import ConfigReference, Ipam, IpamPool, NetworkCreate
+
+TAKEN = [IPv4Network("172.17.0.0/16"), IPv4Network("172.18.0.0/16")]
+
+
+def settings(create: NetworkCreate, own: list[IPv4Network] | None = None) -> Settings:
+    return plan_settings(create, bridge="sn-1", mtu=1400, own=own or [], taken=TAKEN)
+
+
+def network(name: str = "sea", *, driver: str = "bridge", internal: bool = False, **more: Any) -> Network:
+    made = Settings(
+        driver, subnet="10.0.0.0/24", is_subnet_given=True, internal=internal, bridge="sn-1", **more
+    )
+    return Network(name + "-id", name, 1, made)
+
+
+def pool(**fields: Any) -> NetworkCreate:
+    return NetworkCreate(name="sea", ipam=Ipam(config=[IpamPool(**fields)]))
+
+
+def test_a_subnet_is_chosen_that_nobody_has() -> None:
+    made = settings(NetworkCreate(name="sea"), own=[IPv4Network("172.19.0.0/16")])
+    assert (made.subnet, made.gateway, made.is_subnet_given) == ("172.20.0.0/16", "172.20.0.1", False)
+    assert (made.bridge, made.mtu) == ("sn-1", 1400)
+
+
+def test_what_the_user_gives_is_taken() -> None:
+    create = pool(
+        subnet="10.9.0.0/24",
+        gateway="10.9.0.9",
+        ip_range="10.9.0.128/25",
+        auxiliary_addresses={"printer": "10.9.0.200"},
+    )
+    create.options = {"com.docker.network.bridge.name": "wharf", "com.docker.network.driver.mtu": "1300"}
+    made = settings(create)
+    assert (made.subnet, made.gateway, made.ip_range) == ("10.9.0.0/24", "10.9.0.9", "10.9.0.128/25")
+    assert (made.reserved, made.bridge, made.mtu) == ({"printer": "10.9.0.200"}, "wharf", 1300)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"subnet": "10.9.0.0/33"}, "invalid subnet 10.9.0.0/33: invalid CIDR block notation"),
+        ({"subnet": "10.9.0.1/24"}, "invalid subnet 10.9.0.1/24: it should be 10.9.0.0/24"),
+        (
+            {"subnet": "10.9.0.0/24", "gateway": "10.8.0.1"},
+            "parent subnet 10.9.0.0/24 doesn't contain this address",
+        ),
+        ({"subnet": "10.9.0.0/24", "gateway": "x"}, "invalid gateway x: invalid address"),
+        ({"subnet": "10.9.0.0/24", "ip_range": "10.8.0.0/25"}, "doesn't contain ip-range"),
+        ({"gateway": "10.8.0.1"}, "needs a subnet"),
+        ({"subnet": "fd00::/64"}, "IPv6 subnets are not supported"),
+        ({"subnet": "10.0.0.0/25"}, "Pool overlaps with other one on this address space"),
+    ],
+)
+def test_a_pool_that_makes_no_sense_is_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(SampanError, match=message):
+        settings(pool(**fields), own=[IPv4Network("10.0.0.0/16")])
+
+
+@pytest.mark.parametrize(
+    ("create", "kind"),
+    [
+        (NetworkCreate(name=" "), InvalidArgument),
+        (NetworkCreate(name="host"), PermissionDenied),
+        (NetworkCreate(name="sea", driver="null"), PermissionDenied),
+        (NetworkCreate(name="sea", driver="macvlan"), Unsupported),
+        (NetworkCreate(name="sea", enable_ipv6=True), Unsupported),
+        (NetworkCreate(name="sea", enable_ipv4=False), Unsupported),
+        (NetworkCreate(name="sea", ingress=True), Unsupported),
+        (NetworkCreate(name="sea", config_from=ConfigReference(network="x")), Unsupported),
+        (NetworkCreate(name="sea", scope="swarm"), Unsupported),
+        (NetworkCreate(name="sea", options={"com.docker.network.driver.mtu": "12"}), InvalidArgument),
+        (
+            NetworkCreate(name="sea", options={"com.docker.network.bridge.enable_icc": "maybe"}),
+            InvalidArgument,
+        ),
+    ],
+)
+def test_what_cannot_be_had_is_refused(create: NetworkCreate, kind: type[SampanError]) -> None:
+    with pytest.raises(kind):
+        check_create(create)
+
+
+def test_options_reach_the_bridge() -> None:
+    options = {
+        "com.docker.network.bridge.enable_icc": "false",
+        "com.docker.network.bridge.enable_ip_masquerade": "0",
+    }
+    bridge = network(options=options).bridge()
+    assert (bridge.icc, bridge.masquerade) == (False, False)
+    assert (network().bridge().icc, network().bridge().masquerade) == (True, True)
+
+
+def test_a_network_survives_the_database() -> None:
+    made = network(labels={"a": "b"})
+    assert decode_network(encode_network(made)) == made
+
+
+def find(name: str) -> Network:
+    known = {
+        "bridge": network("bridge"),
+        "sea": network("sea"),
+        "bay": network("bay"),
+        "host": network("host", driver="host"),
+        "none": network("none", driver="null"),
+        "auto": Network("auto-id", "auto", 1, Settings("bridge", subnet="10.5.0.0/24")),
+    }
+    if name not in known:
+        raise NotFound(f"network {name} not found")
+    return known[name]
+
+
+def endpoints(
+    mode: str, asked: dict[str, EndpointConfig | None] | None = None, **host: Any
+) -> dict[str, Endpoint]:
+    create = ContainerCreate(networking_config=NetworkingConfig(endpoints_config=asked), mac_address="")
+    return plan_endpoints(HostConfig(network_mode=mode, **host), create, find)
+
+
+def test_the_networks_mode_comes_first() -> None:
+    assert list(endpoints("bay", {"sea": None, "bay": EndpointConfig()})) == ["bay", "sea"]
+    assert endpoints("container:x") == {}
+
+
+def test_links_belong_to_a_user_defined_network() -> None:
+    assert endpoints("sea", links=["db:base"])["sea"].wanted.links == ["db:base"]
+    assert endpoints("bridge", links=["db:base"])["bridge"].wanted.links is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked"),
+    [
+        ("none", {"sea": None}),
+        ("host", {"sea": None}),
+        ("bridge", {"bridge": EndpointConfig(aliases=["x"])}),
+        ("bridge", {"bridge": EndpointConfig(ipam_config=EndpointIpam(ipv4_address="10.0.0.9"))}),
+        ("sea", {"sea": EndpointConfig(ipam_config=EndpointIpam(ipv4_address="10.9.0.9"))}),
+        ("sea", {"sea": EndpointConfig(ipam_config=EndpointIpam(ipv4_address="nine"))}),
+        ("auto", {"auto": EndpointConfig(ipam_config=EndpointIpam(ipv4_address="10.5.0.9"))}),
+        ("sea", {"sea": EndpointConfig(mac_address="02:00")}),
+    ],
+)
+def test_an_endpoint_that_makes_no_sense_is_refused(
+    mode: str, asked: dict[str, EndpointConfig | None]
+) -> None:
+    with pytest.raises(InvalidArgument):
+        endpoints(mode, asked)
+
+
+def endpoint(name: str, address: str = "10.0.0.2", *, priority: int = 0, interface: str = "") -> Endpoint:
+    wanted = EndpointConfig(gw_priority=priority)
+    return Endpoint(name, f"{name}-id", wanted, address=address, interface=interface)
+
+
+def test_the_way_out_is_by_priority_then_by_name() -> None:
+    networks = {f"{name}-id": network(name, internal=name == "abyss") for name in ("abyss", "bay", "sea")}
+    abyss, bay, sea = endpoint("abyss"), endpoint("bay"), endpoint("sea", priority=1)
+    assert choose_gateway([abyss, bay, sea], networks) is sea
+    assert choose_gateway([abyss, endpoint("sea"), bay], networks) is bay
+    assert choose_gateway([abyss], networks) is None
+    assert choose_gateway([endpoint("sea", address="")], networks) is None
+
+
+def test_interfaces_take_the_first_free_number() -> None:
+    others = [endpoint("bay", interface="eth0"), endpoint("abyss", interface="eth2")]
+    assert choose_interface(network(), endpoint("sea"), others) == "eth1"
+    named = endpoint("sea")
+    named.wanted.driver_opts = {"com.docker.network.endpoint.ifname": "wan"}
+    assert choose_interface(network(), named, others) == "wan"
+    prefixed = network(options={"com.docker.network.container_iface_prefix": "net"})
+    assert choose_interface(prefixed, endpoint("sea"), others) == "net0"
+
+
+def test_mac_addresses_are_written_as_the_kernel_does() -> None:
+    assert parse_mac("92-D0-C6-0A-29-33") == "92:d0:c6:0a:29:33"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        ({"name": ["ea"]}, True),
+        ({"name": ["x", "se"]}, True),
+        ({"id": ["sea"]}, True),
+        ({"driver": ["null"]}, False),
+        ({"type": ["builtin"]}, False),
+        ({"label": ["a=b"]}, True),
+        ({"label": ["a=b", "c"]}, False),
+        ({"label!": ["a"]}, False),
+        ({"dangling": ["true"]}, True),
+        ({"scope": ["swarm"]}, False),
+    ],
+)
+def test_filters(wanted: dict[str, list[str]], kept: bool) -> None:
+    assert passes(network(labels={"a": "b"}), wanted, set()) is kept
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("db", ("db", "db")), ("db:base", ("db", "base")), ("/db:/web/base", ("db", "base"))],
+)
+def test_links(text: str, expected: tuple[str, str]) -> None:
+    assert parse_link(text) == expected
+
+
+def test_behind_the_name_server_only_that_one_is_named() -> None:
+    conf = behind_name_server(ResolvConf(("8.8.8.8",), ("corp.test",), ("timeout:2",)))
+    assert conf.format() == "nameserver 127.0.0.11\nsearch corp.test\noptions timeout:2 ndots:0\n"
+    assert behind_name_server(ResolvConf(options=("ndots:3",))).options == ("ndots:3",)
+
+
+def test_lines_of_hosts_come_and_go() -> None:
+    text = add_hosts_line("127.0.0.1\tlocalhost", "10.0.0.2", "web")
+    assert text == "127.0.0.1\tlocalhost\n10.0.0.2\tweb\n"
+    assert (
+        drop_hosts_line(text + "10.0.0.22\tother\n\n", "10.0.0.2")
+        == "127.0.0.1\tlocalhost\n10.0.0.22\tother\n\n"
+    )
