@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,7 +197,10 @@ def test_a_folder_inside_a_volume(cli: CommandLine) -> None:
     assert cli.out("run", "--rm", "--mount", flag + "a/b", "busybox", "cat", "/x/file") == "deep"
     assert cli.out("run", "--rm", "--mount", flag + "a/b/file", "busybox", "cat", "/x") == "deep"
     assert cli.out("run", "--rm", "--mount", flag + "in", "busybox", "cat", "/x/file") == "deep"
-    for path, code, reason in (("out", 125, "cannot access path"), ("none", 127, "no such file or directory")):
+    for path, code, reason in (
+        ("out", 125, "cannot access path"),
+        ("none", 127, "no such file or directory"),
+    ):
         assert reason in cli.fails(code, "run", "--rm", "--mount", flag + path, "busybox", "true")
     for path in ("../x", "/a"):
         assert "subpath must be a relative path" in cli.fails(
@@ -317,6 +321,12 @@ def test_idmap_as_a_mount_option_and_with_numbers(volumes: EngineProcess, home: 
     numbers = "idmap=uids=4321-5-1#0-0-1;gids=4322-6-1#0-0-1"
     for how in (["-v", f"{home}:/h:{numbers}"], ["--mount", f"type=bind,src={home},dst=/h,{numbers}"]):
         assert volumes.out("run", "--rm", *how, "busybox", "stat", "-c", "%u:%g", "/h/theirs") == "5:6"
+
+
+@pytest.mark.skipif(shutil.which("runc") is None, reason="no runc here")
+def test_idmap_with_a_runtime_that_knows_nothing_of_it(volumes: EngineProcess, home: Path) -> None:
+    flags = ["--runtime", "runc", "-v", f"{home}:/h:idmap"]
+    assert volumes.out("run", "--rm", *flags, "busybox", "stat", "-c", "%u:%g", "/h/theirs") == "0:0"
 
 
 def test_idmap_survives_a_restart_of_the_container(volumes: EngineProcess, home: Path) -> None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import os
 
+from sampan.linux import mount
+from sampan.runtime.idmap import plan_idmap
+from sampan.shim.sources import attach_source
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -26,6 +30,20 @@ def assign_id_maps(spec: dict[str, Any]) -> None:
         owner = os.stat(entry["source"])
         entry["uidMappings"] = plan_id_map(owner.st_uid, user["uid"])
         entry["gidMappings"] = plan_id_map(owner.st_gid, user["gid"])
+
+
+def apply_id_maps(spec: dict[str, Any], place: str) -> None:
+    """Map ids here, below `place`, for a runtime that may not know how: an older runc passes over it in silence."""
+    for number, entry in enumerate(spec["mounts"]):
+        id_map = plan_idmap(entry, {})
+        if id_map is None:
+            continue
+        tree = mount.open_tree(entry["source"], recursive="rbind" in entry["options"])
+        id_map.apply(tree, entry["source"])
+        entry["source"] = f"{place}/{number}"
+        attach_source(tree, entry["source"])
+        entry["options"] = [word for word in entry["options"] if word not in ("idmap", "ridmap")]
+        del entry["uidMappings"], entry["gidMappings"]
 
 
 def plan_id_map(on_disk: int, seen: int) -> list[dict[str, int]]:

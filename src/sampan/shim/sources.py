@@ -30,9 +30,14 @@ def open_sources(sources: Iterable[dict[str, Any]]) -> list[tuple[int, str]]:
 def attach_sources(opened: list[tuple[int, str]]) -> None:
     """Attach them, in this process' own mount namespace."""
     for tree, target in opened:
-        _make_mount_point(tree, target)
-        mount.attach_at(tree, target)
-        os.close(tree)
+        attach_source(tree, target)
+
+
+def attach_source(tree: int, target: str) -> None:
+    """Attach a detached mount where a bind mount of the runtime-spec will look for it, and close it."""
+    _make_mount_point(tree, target)
+    mount.attach_at(tree, target)
+    os.close(tree)
 
 
 def _open_source(source: dict[str, Any]) -> int:

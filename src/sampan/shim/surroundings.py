@@ -16,7 +16,7 @@ from sampan.linux.rtnetlink import open_route_socket
 from sampan.network.endpoint import apply_endpoint, needs_namespace
 from sampan.runtime.copyup import copy_up
 from sampan.runtime.user import resolve_user
-from sampan.shim.idmap import assign_id_maps
+from sampan.shim.idmap import apply_id_maps, assign_id_maps
 from sampan.shim.rootfs import mount_rootfs
 from sampan.shim.sources import attach_sources, open_sources
 
@@ -72,6 +72,8 @@ def prepare_surroundings(order: Order, network: PreparedNetwork) -> None:
     try:
         assign_user(order.spec["process"], root_fd, order.user, order.group_add)
         assign_id_maps(order.spec)
+        if order.runtime:
+            apply_id_maps(order.spec, f"{order.run_dir}/idmap")
         for volume in order.copy_up:
             copy_up(root_fd, volume["path"], volume["target"])
     finally:
