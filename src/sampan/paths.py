@@ -83,6 +83,16 @@ class Roots:
         return self.run + "/shim.log"
 
     @property
+    def names_socket(self) -> str:
+        """Where the name server is told what to answer, and where."""
+        return self.run + "/names.sock"
+
+    @property
+    def names_log(self) -> str:
+        """What the name server says before it dies."""
+        return self.run + "/names.log"
+
+    @property
     def running(self) -> str:
         """What a running container needs: bundle, shim socket, exit status."""
         return self.run + "/containers"

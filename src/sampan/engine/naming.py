@@ -32,8 +32,9 @@ _CALM_S = 0.5  # before another is started in the place of one that ended
 class Naming:
     """A connection to the name server; there is none before the first container needs one."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, log_path: str) -> None:
         self.path = path
+        self._log_path = log_path
         self._members: dict[str, tuple[Container, dict[str, Any]]] = {}
         self._connecting = asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
@@ -112,7 +113,7 @@ class Naming:
             finally:
                 os.umask(old)
             listener.listen(_BACKLOG)
-            self._pid = start(listener, f"{self.path}.log")
+            self._pid = start(listener, self._log_path)
 
     async def _reconnect_after(self, reader: asyncio.StreamReader) -> None:
         """When the process ends, have another where containers need it."""

@@ -90,7 +90,7 @@ class Networks:
         self.kernel = KernelNetworks(names_for_data_root(roots.data))
         self.addresses = Addresses()
         self.publishing = Publishing()
-        self.naming = Naming(f"{roots.run}/names.sock")
+        self.naming = Naming(roots.names_socket, roots.names_log)
 
     def _ensure_predefined(self) -> None:
         for name, driver in PREDEFINED.items():
