@@ -27,7 +27,7 @@ from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.errors import BuildFailed
 from sampan.build.request import BuildRequest
-from sampan.errors import Conflict, InvalidArgument, SampanError
+from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
 from sampan.registry.credentials import decode_config_header
 
 routes = web.RouteTableDef()
@@ -70,6 +70,13 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
         result = await building
     except SampanError as error:
         await lines.write(error_line(error, error.exit_code if isinstance(error, BuildFailed) else None))
+        return await lines.close()
+    except ConnectionError:
+        raise
+    except OSError as error:
+        await lines.write(
+            error_line(Internal(f"{error.filename or 'build'}: {error.strerror or error}".lower()))
+        )
         return await lines.close()
     finally:
         building.cancel()

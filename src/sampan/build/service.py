@@ -126,7 +126,12 @@ class Builder:
             used = [result.key for result in solver.used]
             self.cache.let_go(used)
             self.cache.touch(used)
-            await blocking.run(self.workplace.digests.save)
+            await blocking.run(self._tidy)
+
+    def _tidy(self) -> None:
+        """Delete what steps that came to nothing have left, and keep what was learnt about the contexts."""
+        self._snapshots.purge()
+        self.workplace.digests.save()
 
     @contextlib.asynccontextmanager
     async def context_of(self, body: BinaryIO, remote: str = "") -> AsyncIterator[str]:

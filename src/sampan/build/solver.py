@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from errno import ENOSPC
 from typing import Any, TypeVar
 
 from sampan.build import origins
@@ -37,7 +38,7 @@ from sampan.build.seams import BaseImage, ImageSource
 from sampan.build.services import StepServices
 from sampan.build.stages import FromContext, FromImage, FromScratch, FromStage, Origin, Stage, StagePlan
 from sampan.build.steps import CopyStep, RunStep, Step, WorkdirStep
-from sampan.errors import Internal, NotFound, SampanError, Unavailable, Unsupported
+from sampan.errors import DiskFull, Internal, NotFound, SampanError, Unavailable, Unsupported
 from sampan.metadata.images import LayerTable
 from sampan.oci.config import History
 
@@ -230,6 +231,8 @@ class Solver:
         return origins.Root(self.services.lowers(result), result.identity)
 
     def _located(self, error: SampanError | OSError, step: Step) -> BuildFailed:
+        if isinstance(error, OSError) and error.errno == ENOSPC:
+            error = DiskFull(self.services.snapshots.root)
         message = str(error) if isinstance(error, SampanError) else describe_os_error(error)
         return BuildFailed(
             message,

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from sampan.errors import Conflict, DataCorrupt, DiskFull, Internal, SampanError, Unavailable, Unsupported
+from sampan.metadata.reserve import Reserve
 from sampan.metadata.schema import MIGRATIONS
 
 _BUSY_TIMEOUT_S = 10.0
@@ -30,6 +31,7 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
+        self._reserve = Reserve(path + ".reserve")
         os.makedirs(os.path.dirname(path) or ".", mode=0o711, exist_ok=True)
         with self._translated_errors():
             self._connection = _connect(path)
@@ -54,6 +56,8 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of the statements inside, or none. One inside another is a part that can fail by itself."""
         with self._lock, self._translated_errors():
+            if self._depth == 0 and self._reserve.adjust():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             begin, commit, rollback = _bounds(self._depth)
             self._connection.execute(begin)
             self._depth += 1

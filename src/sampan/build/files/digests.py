@@ -57,16 +57,20 @@ class FileDigests:
         return digest
 
     def save(self) -> None:
-        """Write the cache beside its file and put it in place, if anything is new."""
+        """Write the cache beside its file and put it in place, if anything is new and there is room."""
         with self._lock:
             if not self._changed or self._known is None:
                 return
             entries = list(self._known.items())[-_MAX_ENTRIES:]
             self._changed = False
         temporary = f"{self._path}.new"
-        with open(temporary, "wb") as file:
-            file.write(msgspec.msgpack.encode(entries))
-        os.replace(temporary, self._path)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(msgspec.msgpack.encode(entries))
+            os.replace(temporary, self._path)
+        except OSError:  # a full disk: contents are read again another time
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
 
     def _entries(self) -> dict[Key, bytes]:
         if self._known is None:
