@@ -6,14 +6,13 @@ Source: Engine API v1.51, "Network".
 
 from __future__ import annotations
 
-import msgspec
 from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import json_response
+from sampan.api.bodies import read_body
 from sampan.api.container_filters import until_ns
 from sampan.api.keys import ENGINE
-from sampan.errors import InvalidArgument
 from sampan.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect
 
 routes = web.RouteTableDef()
@@ -39,7 +38,7 @@ async def inspect_network(request: web.Request) -> web.Response:
 @routes.post("/networks/create")
 async def create_network(request: web.Request) -> web.Response:
     """NetworkCreate."""
-    create = msgspec.json.decode(await _body(request), type=NetworkCreate)
+    create = await read_body(request, NetworkCreate)
     network = await request.app[ENGINE].networks.create(create)
     return json_response({"Id": network.id, "Warning": ""}, status=201)
 
@@ -54,7 +53,7 @@ async def remove_network(request: web.Request) -> web.Response:
 @routes.post("/networks/{id}/connect")
 async def connect_network(request: web.Request) -> web.Response:
     """NetworkConnect."""
-    connect = msgspec.json.decode(await _body(request), type=NetworkConnect)
+    connect = await read_body(request, NetworkConnect)
     engine = request.app[ENGINE]
     network = engine.networks.find(request.match_info["id"])
     await engine.connecting.connect(
@@ -66,7 +65,7 @@ async def connect_network(request: web.Request) -> web.Response:
 @routes.post("/networks/{id}/disconnect")
 async def disconnect_network(request: web.Request) -> web.Response:
     """NetworkDisconnect."""
-    disconnect = msgspec.json.decode(await _body(request), type=NetworkDisconnect)
+    disconnect = await read_body(request, NetworkDisconnect)
     engine = request.app[ENGINE]
     network = engine.networks.find(request.match_info["id"])
     await engine.connecting.disconnect(network, engine.containers.find(disconnect.container))
@@ -81,10 +80,3 @@ async def prune_networks(request: web.Request) -> web.Response:
     before_ns = until_ns(until[0]) if until else None
     removed = await request.app[ENGINE].networks.prune(wanted, before_ns=before_ns)
     return json_response({"NetworksDeleted": removed or None})
-
-
-async def _body(request: web.Request) -> bytes:
-    body = await request.read()
-    if not body:
-        raise InvalidArgument("invalid JSON: got EOF while reading request body")
-    return body
