@@ -248,6 +248,7 @@ class LauncherControl:
         self._launcher = launcher
         self._log_path = log_path
         self._replacing = asyncio.Lock()
+        self._sending = asyncio.Lock()
         if launcher:
             launcher.sock.setblocking(False)
 
@@ -295,13 +296,14 @@ class LauncherControl:
             self._launcher = None
 
     async def _send(self, message: Message, fds: Sequence[int]) -> None:
-        """Send an order; if the launcher is dead, to its successor."""
-        launcher = await self._ensure_launcher(dead=None)
-        try:
-            await send_when_possible(launcher.sock, message, fds)
-        except Unavailable:
-            launcher = await self._ensure_launcher(dead=launcher)
-            await send_when_possible(launcher.sock, message, fds)
+        """Send an order; if the launcher is dead, to its successor. One at a time waits for room."""
+        async with self._sending:
+            launcher = await self._ensure_launcher(dead=None)
+            try:
+                await send_when_possible(launcher.sock, message, fds)
+            except Unavailable:
+                launcher = await self._ensure_launcher(dead=launcher)
+                await send_when_possible(launcher.sock, message, fds)
 
     async def _ensure_launcher(self, *, dead: Launcher | None) -> Launcher:
         async with self._replacing:

@@ -99,7 +99,10 @@ class Link:
 
 
 async def send_when_possible(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
-    """Send on a non-blocking socket, waiting for room; raises Unavailable where nobody listens any more."""
+    """Send on a non-blocking socket, waiting for room; raises Unavailable where nobody listens any more.
+
+    One at a time: asyncio tells only the last who asked that there is room.
+    """
     while True:
         try:
             send_message(sock, message, fds)
