@@ -10,7 +10,7 @@ from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import json_response
-from sampan.api.bodies import read_body
+from sampan.api.bodies import decode_body
 from sampan.api.container_filters import until_ns
 from sampan.api.keys import ENGINE
 from sampan.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect
@@ -38,7 +38,7 @@ async def inspect_network(request: web.Request) -> web.Response:
 @routes.post("/networks/create")
 async def create_network(request: web.Request) -> web.Response:
     """NetworkCreate."""
-    create = await read_body(request, NetworkCreate)
+    create = decode_body(await request.read(), NetworkCreate)
     network = await request.app[ENGINE].networks.create(create)
     return json_response({"Id": network.id, "Warning": ""}, status=201)
 
@@ -53,7 +53,7 @@ async def remove_network(request: web.Request) -> web.Response:
 @routes.post("/networks/{id}/connect")
 async def connect_network(request: web.Request) -> web.Response:
     """NetworkConnect."""
-    connect = await read_body(request, NetworkConnect)
+    connect = decode_body(await request.read(), NetworkConnect)
     engine = request.app[ENGINE]
     network = engine.networks.find(request.match_info["id"])
     await engine.connecting.connect(
@@ -65,7 +65,7 @@ async def connect_network(request: web.Request) -> web.Response:
 @routes.post("/networks/{id}/disconnect")
 async def disconnect_network(request: web.Request) -> web.Response:
     """NetworkDisconnect."""
-    disconnect = await read_body(request, NetworkDisconnect)
+    disconnect = decode_body(await request.read(), NetworkDisconnect)
     engine = request.app[ENGINE]
     network = engine.networks.find(request.match_info["id"])
     await engine.connecting.disconnect(network, engine.containers.find(disconnect.container))
