@@ -59,6 +59,15 @@ class Arrival:
         """A file of the bytes, that waits for them; `check` may end the waiting, `moved` is told the position."""
         return _Reader(self, check, moved)
 
+    def require_whole(self, check: Callable[[], None]) -> None:
+        """Wait until it is whole, whatever a reader had of it: a decompressor may not look at the last bytes."""
+        with self._changed:
+            while not self._is_whole:
+                check()
+                if self._error is not None:
+                    raise self._error
+                self._changed.wait(_LOOK_S)
+
     def read_at(self, position: int, size: int, check: Callable[[], None]) -> bytes:
         """Some bytes from there, as soon as there are any; none at the end of a whole blob."""
         with self._changed:

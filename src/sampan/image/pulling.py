@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from sampan.archive.extract import Limits
 from sampan.errors import Cancelled, SampanError
+from sampan.image.arrival import Arrival
 from sampan.image.downloads import Downloads, Listener
 from sampan.image.layers import LayerSource, Unpacked
 from sampan.image.model import Image
@@ -151,10 +152,8 @@ class Puller:
             arrival, task = await stack.enter_async_context(joined)
             tasks.append(task)
 
-            def opened(arrival: object = arrival, told: _ThreadMeter = told) -> BinaryIO:
-                return cast("BinaryIO", arrival.open(abort.check, told.extracting))  # type: ignore[attr-defined]
-
-            sources.append(LayerSource(opened, layer, limits, told.complete))
+            way = _OnItsWay(arrival, abort, told)
+            sources.append(LayerSource(way.open, layer, limits, way.finished))
         return sources, tasks
 
     def _unpack(
@@ -197,6 +196,22 @@ async def _together(
         await asyncio.wait([thread])
         thread.exception() if not thread.cancelled() else None
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class _OnItsWay:
+    """A layer that is still being downloaded, as the unpacking thread sees it."""
+
+    arrival: Arrival
+    abort: _Abort
+    meter: _ThreadMeter
+
+    def open(self) -> BinaryIO:
+        return cast("BinaryIO", self.arrival.open(self.abort.check, self.meter.extracting))
+
+    def finished(self) -> None:
+        self.arrival.require_whole(self.abort.check)
+        self.meter.complete()
 
 
 class _ThreadMeter:
