@@ -150,6 +150,13 @@ def test_a_volume_that_is_a_folder_of_the_host(cli: CommandLine, tmp_path: Path)
     assert (tmp_path / "made").exists()
 
 
+def test_a_file_system_that_the_kernel_lacks_is_named(volumes: EngineProcess) -> None:
+    flag = "type=volume,src=odd,dst=/odd,volume-opt=type=ext99,volume-opt=device=/dev/null"
+    done = volumes.sampan("run", "--rm", "--mount", flag, "busybox", "true", check=False)
+    assert done.returncode == 125
+    assert "mount ext99 at /odd: this kernel has no file system ext99" in done.stderr
+
+
 def test_nfs_that_is_not_there_is_named(volumes: EngineProcess) -> None:
     volumes.out(
         "volume",

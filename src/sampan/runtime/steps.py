@@ -132,9 +132,7 @@ class Filesystem(Step):
         attributes = options.on | options.recursive_on
         late = attributes & mount.MOUNT_ATTR_RDONLY if options.copy_up else 0
         try:
-            tree = mount.create_mount(
-                self.kind, options.data, source=self.source, attributes=attributes & ~late
-            )
+            tree = self._create(attributes & ~late)
             try:
                 if options.copy_up:
                     copy_tree_into(target, tree)
@@ -146,6 +144,15 @@ class Filesystem(Step):
                 os.close(tree)
         finally:
             os.close(target)
+
+    def _create(self, attributes: int) -> int:
+        try:
+            return mount.create_mount(self.kind, self.options.data, source=self.source, attributes=attributes)
+        except SyscallError as error:
+            if error.errno != errno.ENODEV or error.call != "fsopen":
+                raise
+            message = f"mount {self.kind} at {self.target}: this kernel has no file system {self.kind}"
+            raise InvalidArgument(message, hint=f"`modprobe {self.kind}` may load it") from error
 
     def _open_target(self, root_fd: int) -> int:
         """Open the mount point; /proc and /sys must be plain directories of the image (CVE-2019-19921)."""
