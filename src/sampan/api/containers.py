@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import time
 
-import msgspec
 from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import JsonLines, described, json_response, no_content
+from sampan.api.bodies import decode_body
 from sampan.api.container_filters import ALLOWED_FILTERS, plan_filter
 from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
@@ -48,10 +48,7 @@ async def list_containers(request: web.Request) -> web.Response:
 @routes.post("/containers/create")
 async def create_container(request: web.Request) -> web.Response:
     """ContainerCreate."""
-    body = await request.read()
-    if not body:
-        raise InvalidArgument("invalid JSON: got EOF while reading request body")
-    create = msgspec.json.decode(body, type=ContainerCreate)
+    create = decode_body(await request.read(), ContainerCreate)
     outdated = adapt_create(create, request["version"])
     engine = request.app[ENGINE]
     container, warnings = engine.create_container(request.query.get("name", ""), create)

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from sampan import errors
+from sampan.archive.entry import InvalidArchive
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 STATUSES: tuple[tuple[type[errors.SampanError], int], ...] = (
     (errors.InvalidArgument, 400),
+    (InvalidArchive, 400),  # the client sent it
     (errors.Unauthenticated, 401),
     (errors.PermissionDenied, 403),
     (errors.NotFound, 404),

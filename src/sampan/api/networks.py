@@ -9,9 +9,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from sampan.api import query
-from sampan.api.answers import json_response
+from sampan.api.answers import described, json_response
 from sampan.api.bodies import decode_body
 from sampan.api.container_filters import until_ns
+from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
 from sampan.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect
 
@@ -25,14 +26,16 @@ PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 async def list_networks(request: web.Request) -> web.Response:
     """NetworkList."""
     wanted = query.filters(request.query, FILTERS)
-    return json_response(request.app[ENGINE].networks.select(wanted))
+    networks = request.app[ENGINE].networks.select(wanted)
+    return json_response([as_of(request["version"], "network", network) for network in networks])
 
 
 @routes.get("/networks/{id}")
 async def inspect_network(request: web.Request) -> web.Response:
     """NetworkInspect."""
     engine = request.app[ENGINE]
-    return json_response(engine.networks.inspect(request.match_info["id"], engine.containers.all()))
+    network = engine.networks.inspect(request.match_info["id"], engine.containers.all())
+    return described(request, "network", network)
 
 
 @routes.post("/networks/create")

@@ -10,11 +10,11 @@ import asyncio
 import shutil
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import described, json_response, no_content
+from sampan.api.bodies import decode_body
 from sampan.api.container_filters import has_label
 from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
@@ -63,7 +63,7 @@ def _matches(volume: dict[str, Any], wanted: dict[str, list[str]], users: Any) -
 @routes.post("/volumes/create")
 async def create_volume(request: web.Request) -> web.Response:
     """VolumeCreate."""
-    create = msgspec.json.decode(await request.read() or b"{}", type=VolumeCreate)
+    create = decode_body(await request.read() or b"{}", VolumeCreate)
     volume = request.app[ENGINE].volumes.create(
         create.name, labels=create.labels, options=create.driver_opts, driver=create.driver
     )
