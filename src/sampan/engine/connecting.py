@@ -20,17 +20,17 @@ from sampan.schema.container import EndpointConfig
 
 if TYPE_CHECKING:
     from sampan.engine.containers import Containers
+    from sampan.engine.memberships import Memberships
     from sampan.engine.model import Container, Endpoint
     from sampan.engine.network_model import Network
-    from sampan.engine.networks import Networks
     from sampan.shim.control import Shim
 
 
 class Connecting:
     """Changes of who is on which network."""
 
-    def __init__(self, networks: Networks, containers: Containers, data_dir: str) -> None:
-        self._networks = networks
+    def __init__(self, memberships: Memberships, containers: Containers, data_dir: str) -> None:
+        self._memberships = memberships
         self._containers = containers
         self._data_dir = data_dir
 
@@ -52,8 +52,8 @@ class Connecting:
     async def _connect_running(
         self, network: Network, container: Container, shim: Shim, endpoint: Endpoint
     ) -> None:
-        networks = self._networks
-        networks.place(container, network, endpoint)
+        memberships = self._memberships
+        memberships.place(container, network, endpoint)
         plan = plan_interface_of(network, endpoint, is_gateway=False)
         try:
             await asyncio.to_thread(attach_running, shim.pid, plan)
@@ -64,17 +64,17 @@ class Connecting:
             await self._detach(network, container, endpoint)
             raise
         self._rewrite(container, "hosts", add=(endpoint.address, container.config.hostname))
-        networks.joined(container, network)
+        memberships.joined(container, network)
 
     async def _follow_names(self, container: Container) -> None:
         """Tell the names, and have them answered in a container that had none before."""
-        networks = self._networks
-        had_names = networks.naming.knows(container)
-        networks.tell_names(container)
-        if networks.has_names(container):
-            await networks.naming.serve(container)
+        memberships = self._memberships
+        had_names = memberships.naming.knows(container)
+        memberships.tell_names(container)
+        if memberships.has_names(container):
+            await memberships.naming.serve(container)
             if not had_names:
-                self._rewrite(container, "resolv.conf", text=format_resolv_conf(container, networks))
+                self._rewrite(container, "resolv.conf", text=format_resolv_conf(container, memberships))
 
     async def disconnect(self, network: Network, container: Container) -> None:
         """Take a container off a network."""
@@ -88,26 +88,26 @@ class Connecting:
             else:
                 await self._detach(network, container, endpoint)
                 await self._follow_gateway(container, container.shim)
-                self._networks.tell_names(container)
+                self._memberships.tell_names(container)
                 self._rewrite(container, "hosts", drop=endpoint.address)
-                self._networks.left(container, network)
+                self._memberships.left(container, network)
             self._containers.save(container)
 
     async def _detach(self, network: Network, container: Container, endpoint: Endpoint) -> None:
         await asyncio.to_thread(detach_running, endpoint.host_interface)
         container.document.endpoints.pop(network.name, None)
-        self._networks.addresses.give_back(container, network.id)
+        self._memberships.addresses.give_back(container, network.id)
 
     async def _follow_gateway(self, container: Container, shim: Shim) -> None:
         """Let packets go out by the endpoint that is the way out now, and ports lead to it."""
-        networks = self._networks
-        gateway = networks.gateway_of(container)
+        memberships = self._memberships
+        gateway = memberships.gateway_of(container)
         if gateway is not None:
             await asyncio.to_thread(set_default_route, shim.pid, gateway.interface, gateway.gateway)
-        if networks.publishing.has_ports(container):
-            networks.publishing.move(container, gateway)
+        if memberships.publishing.has_ports(container):
+            memberships.publishing.move(container, gateway)
             return
-        reserved = networks.publish_ports(container, gateway)
+        reserved = memberships.publish_ports(container, gateway)
         try:
             await shim.hold(reserved.fds)
         finally:

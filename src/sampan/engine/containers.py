@@ -34,7 +34,7 @@ from sampan.schema.container import ContainerCreate, HostConfig
 
 if TYPE_CHECKING:
     from sampan.engine.events import EventBus
-    from sampan.engine.networks import Networks
+    from sampan.engine.memberships import Memberships
     from sampan.engine.volumes import Volumes
     from sampan.image.store import Image, ImageStore
     from sampan.metadata.containers import ContainerTable
@@ -53,7 +53,7 @@ class Containers:
         images: ImageStore,
         snapshots: SnapshotStore,
         volumes: Volumes,
-        networks: Networks,
+        memberships: Memberships,
         events: EventBus,
         data_dir: str,
     ) -> None:
@@ -61,7 +61,7 @@ class Containers:
         self._images = images
         self._snapshots = snapshots
         self._volumes = volumes
-        self._networks = networks
+        self._memberships = memberships
         self._events = events
         self._data_dir = data_dir
         self._by_id: dict[str, Container] = {}
@@ -128,7 +128,7 @@ class Containers:
             state=State(),
             chain_id=image.chain_id,
             log_path=f"{self._data_dir}/{container_id}/container.log",
-            endpoints=self._networks.plan_endpoints(host, create),
+            endpoints=self._memberships.plan_endpoints(host, create),
         )
         document.mounts = self._volumes.resolve(
             plan_mount_points(config, host, new_name=new_id, volumes_from=self._volumes_from(host)),
@@ -173,7 +173,7 @@ class Containers:
         del self._by_name[old]
         self._by_name[name] = container
         container.name = name
-        self._networks.renamed(container)
+        self._memberships.renamed(container)
         self.publish(container, "rename", oldName="/" + old)
 
     def save(self, container: Container) -> None:

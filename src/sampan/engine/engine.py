@@ -33,6 +33,7 @@ from sampan.engine.launching import Launching
 from sampan.engine.lifecycle import Lifecycle
 from sampan.engine.limit_checks import plan_limit_warnings, read_bounds
 from sampan.engine.logs import LogRequest, Logs
+from sampan.engine.memberships import Memberships
 from sampan.engine.model import Attachment, Container
 from sampan.engine.networks import Networks
 from sampan.engine.reconcile import Reconciler
@@ -80,20 +81,21 @@ class Engine:
         self.sharing = Sharing(self.images, Registries(registries), self.events)
         self.volumes = Volumes(VolumeTable(self.database), self.events, roots.volumes)
         self.networks = Networks(NetworkTable(self.database), roots, self.events)
+        self.memberships = Memberships(self.networks, roots)
         self.trash = Trash(roots, launcher, self.snapshots, self.volumes, self.background)
         self.containers = Containers(
             ContainerTable(self.database),
             images=self.images,
             snapshots=self.snapshots,
             volumes=self.volumes,
-            networks=self.networks,
+            memberships=self.memberships,
             events=self.events,
             data_dir=roots.containers,
         )
-        self.connecting = Connecting(self.networks, self.containers, roots.containers)
+        self.connecting = Connecting(self.memberships, self.containers, roots.containers)
         self.host_ca = HostCa(default=host_ca)
         self.launching = Launching(
-            roots, launcher, self.snapshots, self.networks, host, self.host_ca, runtime=runtime
+            roots, launcher, self.snapshots, self.memberships, host, self.host_ca, runtime=runtime
         )
         self.launching.containers = self.containers
         self.execs = Execs(self.containers, host, self.host_ca)
@@ -130,6 +132,7 @@ class Engine:
         for container in self.containers.all():
             if container.shim is not None:
                 container.shim.close()
+        self.memberships.naming.close()
         self.networks.close(is_idle=not any(c.state.is_running for c in self.containers.all()))
         self.database.close()
 

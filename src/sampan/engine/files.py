@@ -15,18 +15,18 @@ from sampan.engine.hostfiles import format_hosts_file, format_resolv_conf
 from sampan.engine.model import Container
 
 if TYPE_CHECKING:
-    from sampan.engine.networks import Networks
+    from sampan.engine.memberships import Memberships
 
 
 def write_container_files(
-    container: Container, data_dir: str, networks: Networks, links: Sequence[str] = ()
+    container: Container, data_dir: str, memberships: Memberships, links: Sequence[str] = ()
 ) -> dict[str, str]:
     """Write them and say where they go: destination → source."""
     os.makedirs(data_dir, mode=0o710, exist_ok=True)
     contents = {
-        "hosts": format_hosts_file(container, networks, links),
+        "hosts": format_hosts_file(container, memberships, links),
         "hostname": container.config.hostname + "\n",
-        "resolv.conf": format_resolv_conf(container, networks),
+        "resolv.conf": format_resolv_conf(container, memberships),
     }
     files: dict[str, str] = {}
     for name, text in contents.items():

@@ -2,7 +2,7 @@
 """What /etc/hosts and /etc/resolv.conf of a container say (pure but for reading the host's own).
 
 Where the container has a name server of ours, resolv.conf names only that one; whom it asks in turn is told to it
-(networks).
+(memberships).
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from sampan.engine.memberships import Memberships
 from sampan.engine.model import Container
-from sampan.engine.networks import Networks
 from sampan.network.resolv import behind_name_server, format_hosts, plan_resolv_conf, read_host_resolv_conf
 
 logger = logging.getLogger(__name__)
 
 
-def format_hosts_file(container: Container, networks: Networks, links: Sequence[str] = ()) -> str:
+def format_hosts_file(container: Container, memberships: Memberships, links: Sequence[str] = ()) -> str:
     """The text of /etc/hosts; `links` are lines for containers it was linked to."""
     config, host = container.config, container.host_config
-    default = networks.find("bridge")
+    default = memberships.networks.find("bridge")
     text = format_hosts(
         addresses=[e.address for e in container.document.endpoints.values() if e.address],
         hostname=config.hostname,
@@ -32,7 +32,7 @@ def format_hosts_file(container: Container, networks: Networks, links: Sequence[
     return text + "".join(f"{line}\n" for line in links)
 
 
-def format_resolv_conf(container: Container, networks: Networks) -> str:
+def format_resolv_conf(container: Container, memberships: Memberships) -> str:
     """The text of /etc/resolv.conf."""
     host = container.host_config
     conf, warnings = plan_resolv_conf(
@@ -42,7 +42,7 @@ def format_resolv_conf(container: Container, networks: Networks) -> str:
         options=host.dns_options or (),
         shares_host=host.network_mode == "host",
     )
-    if networks.has_names(container):
+    if memberships.has_names(container):
         return behind_name_server(conf).format()
     for warning in warnings:
         logger.warning("%s: %s", container.name, warning)

@@ -30,7 +30,7 @@ from sampan.errors import InvalidArgument
 if TYPE_CHECKING:
     from sampan.engine.containers import Containers
     from sampan.engine.hostca import HostCa
-    from sampan.engine.networks import Networks
+    from sampan.engine.memberships import Memberships
     from sampan.paths import Roots
     from sampan.shim.control import LauncherControl, Shim
     from sampan.shim.exitstatus import ExitStatus
@@ -50,7 +50,7 @@ class Launching:
         roots: Roots,
         launcher: LauncherControl,
         snapshots: SnapshotStore,
-        networks: Networks,
+        memberships: Memberships,
         host: Host,
         host_ca: HostCa,
         *,
@@ -59,7 +59,7 @@ class Launching:
         self._roots = roots
         self._launcher = launcher
         self._snapshots = snapshots
-        self._networks = networks
+        self._memberships = memberships
         self._host = host
         self._host_ca = host_ca
         self._default_runtime = runtime
@@ -78,7 +78,9 @@ class Launching:
 
         The root filesystem is the active snapshot of the container's id, or `snapshot`.
         """
-        joined = await self._networks.join(container, self._joined_pid(container), announce=snapshot is None)
+        joined = await self._memberships.join(
+            container, self._joined_pid(container), announce=snapshot is None
+        )
         try:
             if self.containers is not None:
                 # Before anything runs: an engine killed from here on finds the addresses and ports again.
@@ -90,7 +92,7 @@ class Launching:
                 on_exit=lambda shim, status: on_exit(container, shim, status),
             )
         except BaseException:
-            self._networks.leave(container)
+            self._memberships.leave(container)
             raise
         finally:
             joined.reserved.close()
@@ -105,7 +107,7 @@ class Launching:
     def release(self, container: Container) -> None:
         """Give back what only a running container holds."""
         leave_cpuset(container)
-        self._networks.leave(container)
+        self._memberships.leave(container)
 
     def _plan_order(self, container: Container, network: dict[str, Any], rootfs: Mount) -> dict[str, Any]:
         config, host = container.config, container.host_config
@@ -168,7 +170,7 @@ class Launching:
         config, host = container.config, container.host_config
         data_dir = f"{self._roots.containers}/{container.id}"
         links = plan_links(container, self._find)
-        files = write_container_files(container, data_dir, self._networks, links.hosts)
+        files = write_container_files(container, data_dir, self._memberships, links.hosts)
         options = parse_security_options(host.security_opt or ())
         namespaces = plan_namespaces(host, self._find)
         devices, rules = plan_devices(host)

@@ -67,7 +67,13 @@ class Naming:
     async def restore(self) -> None:
         """Find the name server that a former engine started; start one if containers need it."""
         if self._members:
+            await self._ensure_or_say()
+
+    async def _ensure_or_say(self) -> None:
+        try:
             await self.ensure()
+        except OSError as error:
+            logger.warning("names are not answered: %s", error)
 
     async def ensure(self) -> None:
         """Be connected, and have told everything."""
@@ -123,10 +129,7 @@ class Naming:
         await asyncio.sleep(_CALM_S)
         if self._members:
             logger.warning("the name server ended; starting another")
-            try:
-                await self.ensure()
-            except OSError as error:
-                logger.warning("name server: %s", error)
+            await self._ensure_or_say()
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._writer is not None:

@@ -39,7 +39,7 @@ class Reconciler:
         containers = self._engine.containers.load()
         await self._end_strangers({container.id for container in containers})
         await asyncio.gather(*(self._adopt(container) for container in containers))
-        await self._engine.networks.restore([c for c in containers if c.shim is not None])
+        await self._engine.memberships.restore([c for c in containers if c.shim is not None])
         await asyncio.to_thread(self._sweep, {container.id for container in containers})
         for container in containers:
             await self._settle(container)
