@@ -37,7 +37,7 @@ def test_resize_reaches_the_program(cli: CommandLine) -> None:
 def test_interrupt_stops_the_foreground_program_only(cli: CommandLine) -> None:
     with terminal(cli, "run", "-it", "--rm", *SHELL) as term:
         term.expect(PROMPT)
-        term.type("echo be''gin; sleep 100\n")
+        term.type("sh -c 'echo be\"\"gin; exec sleep 100'\n")
         term.expect("begin\r\n")
         term.type(INTERRUPT)
         term.expect(PROMPT)
@@ -118,7 +118,7 @@ def test_exec_on_a_terminal(cli: CommandLine) -> None:
         term.expect("21 91\r\n")
         term.expect("/dev/pts/")
         term.resize(30, 99)
-        term.type("echo be''gun; sleep 100\n")
+        term.type("sh -c 'echo be\"\"gun; exec sleep 100'\n")
         term.expect("begun\r\n")
         term.type(INTERRUPT)
         term.expect(PROMPT)

@@ -23,6 +23,7 @@ from sampan.api import (
     volumes,
 )
 from sampan.api.errors import Route, errors_middleware
+from sampan.api.hijack import stay_http
 from sampan.api.keys import ENGINE
 from sampan.api.versions import CURRENT, SERVER_HEADERS, check_version
 from sampan.engine.engine import Engine
@@ -50,6 +51,7 @@ def make_app(engine: Engine) -> web.Application:
     app = web.Application(middlewares=[errors_middleware, version_middleware], client_max_size=UNLIMITED)
     app[ENGINE] = engine
     app.on_response_prepare.append(_add_server_headers)
+    app.on_response_prepare.append(stay_http)
     for resource in RESOURCES:
         for route in resource.routes:
             assert isinstance(route, web.RouteDef)

@@ -16,6 +16,7 @@ import socket
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from sampan.api.connection import Connection
 from sampan.api.versions import SERVER_HEADERS
 from sampan.errors import InvalidArgument
 
@@ -37,18 +38,11 @@ class Hijacked(web.StreamResponse):
         """Nothing to end: the stream is somebody else's."""
 
 
-class _Collector:
-    """Takes what the client sent behind the request; aiohttp feeds it as a payload parser."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.data += data
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """Nothing to do: the end of input is read from the socket by its next owner."""
+async def stay_http(request: web.Request, response: web.StreamResponse) -> None:
+    """The connection was not taken: what came behind the request is the next one."""
+    connection = request.transport.get_protocol() if request.transport else None
+    if isinstance(connection, Connection) and not connection.give_back():
+        response.force_close()
 
 
 def hijack(request: web.Request, *, media_type: str) -> tuple[int, bytes]:
@@ -60,12 +54,12 @@ def hijack(request: web.Request, *, media_type: str) -> tuple[int, bytes]:
     if transport is None or transport.get_extra_info("sslcontext") is not None:
         raise InvalidArgument("attach over TLS is not supported yet")
     transport.pause_reading()
-    collector = _Collector()
-    request.protocol.set_parser(collector)  # type: ignore[arg-type] # any parser will do
+    connection = transport.get_protocol()
+    initial = connection.take_rest() if isinstance(connection, Connection) else b""
     wants_upgrade = "upgrade" in request.headers.get("Connection", "").lower()
     transport.write(_head(media_type, wants_upgrade=wants_upgrade))
     sock: socket.socket = transport.get_extra_info("socket")
-    return os.dup(sock.fileno()), collector.data
+    return os.dup(sock.fileno()), initial
 
 
 def _head(media_type: str, *, wants_upgrade: bool) -> bytes:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sampan import log
 from sampan.api.app import make_app
+from sampan.api.connection import Connection
 from sampan.daemon.configuration import registry_settings
 from sampan.daemon.hostfacts import read_host
 from sampan.engine.engine import Engine
@@ -61,22 +62,32 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
         max_field_size=HEADER_LIMIT,
         max_line_size=HEADER_LIMIT,
         keepalive_timeout=3600.0,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
     await runner.setup()
     paths = socket_paths(options.hosts, roots)
-    for path in paths:
-        await web.SockSite(
-            runner, listen_unix(path), shutdown_timeout=SHUTDOWN_TIMEOUT_S, backlog=BACKLOG
-        ).start()
+    listeners = [await _listen(runner, path) for path in paths]
     logger.info("engine ready: process %d, %s", os.getpid(), ", ".join(paths))
     _tell_ready(options)
     await stop.wait()
     logger.info("engine stopping; containers go on")
     for path in paths:
         os.unlink(path)
+    for listener in listeners:
+        listener.close()
     await runner.cleanup()
     await engine.close()
     control.close()
+
+
+async def _listen(runner: web.AppRunner, path: str) -> asyncio.Server:
+    """Serve on a unix socket; each connection begins at ours, which lets only HTTP through to the server."""
+    server = runner.server
+    assert server is not None
+    loop = asyncio.get_running_loop()
+    return await loop.create_unix_server(
+        lambda: Connection(server()), sock=listen_unix(path), backlog=BACKLOG
+    )
 
 
 def socket_paths(hosts: list[str], roots: Roots) -> list[str]:
