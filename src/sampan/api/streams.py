@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import described, json_response, open_stream
+from sampan.api.bodies import decode_body
 from sampan.api.containers import find
 from sampan.api.hijack import MULTIPLEXED_STREAM, RAW_STREAM, Hijacked, hijack
 from sampan.api.keys import ENGINE
@@ -102,7 +103,7 @@ def _moment(text: str) -> int:
 @routes.post("/containers/{id}/exec")
 async def create_exec(request: web.Request) -> web.Response:
     """ContainerExec."""
-    create = msgspec.json.decode(await request.read(), type=ExecCreate)
+    create = decode_body(await request.read(), ExecCreate)
     exec_id = request.app[ENGINE].execs.create(find(request), create)
     return json_response({"Id": exec_id}, status=201)
 
