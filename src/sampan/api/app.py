@@ -27,6 +27,7 @@ from sampan.api.hijack import stay_http
 from sampan.api.keys import ENGINE
 from sampan.api.versions import CURRENT, SERVER_HEADERS, check_version
 from sampan.engine.engine import Engine
+from sampan.errors import InvalidArgument
 
 RESOURCES = (
     containers,
@@ -69,4 +70,6 @@ async def version_middleware(request: web.Request, handler: Route) -> web.Stream
     """Note the version that the client speaks; refuse what is out of range."""
     request["version"] = request.match_info.get("version", CURRENT)
     check_version(request["version"])
+    if "%00" in request.path_qs:  # nothing that the kernel takes can hold one
+        raise InvalidArgument("invalid request: a NUL character in its path or query")
     return await handler(request)
