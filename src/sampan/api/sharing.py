@@ -18,7 +18,7 @@ from sampan.api import query
 from sampan.api.answers import JsonLines, error_line, json_response
 from sampan.api.keys import ENGINE
 from sampan.api.transfers import transfer_line
-from sampan.errors import InvalidArgument, SampanError
+from sampan.errors import Internal, InvalidArgument, SampanError, Unauthenticated
 from sampan.image.transfer import Line, Progress
 from sampan.oci.platform import Platform, parse_platform
 from sampan.oci.reference import parse_name
@@ -111,7 +111,7 @@ async def _stream(request: web.Request, work: Callable[[Progress], Awaitable[Non
     try:
         line = await events.get()
         if line is None:
-            await task
+            await _outcome(task)
         lines = await JsonLines.open(request)
         while line is not None:
             await lines.write(transfer_line(line))
@@ -120,9 +120,19 @@ async def _stream(request: web.Request, work: Callable[[Progress], Awaitable[Non
             await task
         except SampanError as error:
             await lines.write(error_line(error))
+        except Exception as error:  # noqa: BLE001 - logged by the task; the head has gone out
+            await lines.write(error_line(Internal(f"{type(error).__name__}: {error}")))
         return await lines.close()
     finally:
         task.cancel()
+
+
+async def _outcome(task: asyncio.Task[None]) -> None:
+    """A refusal before the first line. Docker does not pass on 401 here: its command line would ask for a password."""
+    try:
+        await task
+    except Unauthenticated as error:
+        raise Internal(error.message, hint=error.hint) from error
 
 
 def _retagged(name: str, tag: str) -> str:

@@ -111,11 +111,14 @@ class Pusher:
         neighbours = self._neighbours(repository, reference)
         sent: dict[str, asyncio.Task[Descriptor]] = {}
         with self._store.layers.claims.pinned(chains):
-            async with asyncio.TaskGroup() as group:
-                for position, chain in enumerate(chains):
-                    blob = kept.layers[position] if kept else None
-                    work = self._send_layer(chain, blob, repository, neighbours, progress)
-                    sent[chain] = group.create_task(work)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for position, chain in enumerate(chains):
+                        blob = kept.layers[position] if kept else None
+                        work = self._send_layer(chain, blob, repository, neighbours, progress)
+                        sent[chain] = group.create_task(work)
+            except BaseExceptionGroup as failures:
+                raise _first(failures) from failures
         if kept is not None:
             return kept
         blobs = [_as_oci(sent[chain].result()) for chain in chains]
@@ -188,6 +191,14 @@ class Pusher:
             if self._store.find(str(image.id)) is not None:
                 digests = [reference.with_digest(manifest.digest)]
                 self._store.record(image.config, manifest=manifest, digests=digests)
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The others are its consequences, or have the same cause."""
+    found: BaseException = failures
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def _manifest_digests(image: Image) -> set[Digest]:
