@@ -19,7 +19,7 @@ USER, PASSWORD = "ada", "pass:word"
 
 @dataclass(frozen=True)
 class RegistryProcess:
-    """`host` is 127.0.0.1:PORT, or localhost:PORT with TLS; `authority` the CA's certificate."""
+    """`host` is 127.0.0.1:PORT; with TLS or `by_name` this machine's name, as 127.0.0.1 need not prove itself."""
 
     host: str
     log: Path
@@ -27,20 +27,24 @@ class RegistryProcess:
 
 
 @contextlib.contextmanager
-def running_registry(base: Path, *, password: bool = False, tls: bool = False) -> Iterator[RegistryProcess]:
+def running_registry(
+    base: Path, *, password: bool = False, tls: bool = False, by_name: bool = False
+) -> Iterator[RegistryProcess]:
     base.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    name = socket.gethostname() if tls or by_name else "127.0.0.1"
+    address = socket.gethostbyname(name)
+    port = _free_port(address)
     config: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": str(base / "data")}, "delete": {"enabled": True}},
     }
-    http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "test"}
+    http: dict[str, object] = {"addr": f"{address}:{port}", "secret": "test"}
     if password:
         (base / "htpasswd").write_text(_htpasswd())
         config["auth"] = {"htpasswd": {"realm": "test", "path": str(base / "htpasswd")}}
     if tls:
-        make_authority(base)
+        make_authority(base, name)
         http["tls"] = {"certificate": str(base / "server.crt"), "key": str(base / "server.key")}
     config["http"] = http
     (base / "config.yml").write_text(json.dumps(config))  # JSON is YAML
@@ -51,23 +55,22 @@ def running_registry(base: Path, *, password: bool = False, tls: bool = False) -
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
         )  # fmt: skip
     try:
-        wait_until(lambda: _listens(process, port, log), "the registry listens")
-        yield RegistryProcess(f"127.0.0.1:{port}", log, base / "ca.crt" if tls else None)
+        wait_until(lambda: _listens(process, (address, port), log), "the registry listens")
+        yield RegistryProcess(f"{name}:{port}", log, base / "ca.crt" if tls else None)
     finally:
         process.kill()
         process.wait()
         shutil.rmtree(base, ignore_errors=True)
 
 
-def make_authority(base: Path) -> None:
-    """A CA, and a certificate of it for 127.0.0.1 and localhost."""
-    names = "subjectAltName=IP:127.0.0.1,DNS:localhost"
+def make_authority(base: Path, name: str) -> None:
+    """A CA, and a certificate of it for this name."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     _openssl(
         "req", "-x509", *key, "-subj", "/CN=test CA", "-keyout", f"{base}/ca.key", "-out", f"{base}/ca.crt"
     )
     _openssl("req", *key, "-subj", "/CN=test", "-keyout", f"{base}/server.key", "-out", f"{base}/server.csr")
-    (base / "names").write_text(names)
+    (base / "names").write_text(f"subjectAltName=DNS:{name}")
     _openssl(
         *("x509", "-req", "-in", f"{base}/server.csr", "-CA", f"{base}/ca.crt", "-CAkey", f"{base}/ca.key"),
         *("-CAcreateserial", "-days", "2", "-extfile", f"{base}/names", "-out", f"{base}/server.crt"),
@@ -83,14 +86,14 @@ def _htpasswd() -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
-def _free_port() -> int:
+def _free_port(address: str) -> int:
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
+        sock.bind((address, 0))
         port: int = sock.getsockname()[1]
         return port
 
 
-def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
+def _listens(process: subprocess.Popen[bytes], place: tuple[str, int], log: Path) -> bool:
     assert process.poll() is None, log.read_text()
     with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+        return sock.connect_ex(place) == 0

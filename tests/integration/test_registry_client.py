@@ -207,17 +207,22 @@ def configured(engine: EngineProcess, text: str) -> Iterator[None]:
 def test_tls_needs_a_ca_that_is_known_for_the_host(own_engine: EngineProcess, tmp_path: Path) -> None:
     with running_registry(tmp_path / "tls", tls=True) as secure:
         assert secure.authority is not None
-        place = tmp_path / "certs.d" / secure.host
-        place.mkdir(parents=True)
-        # 127.0.0.1 is insecure by itself, so a name that is not.
-        port = secure.host.rpartition(":")[2]
-        rules = f'[[registry]]\nprefix = "safe.test"\nlocation = "127.0.0.1:{port}"\n'
-        with configured(own_engine, f'certificate-directories = ["{tmp_path}/certs.d"]\n{rules}'):
-            own_engine.sampan("tag", "busybox", "safe.test/app:1")
+        name, place = f"{secure.host}/app:1", tmp_path / "certs.d" / secure.host
+        own_engine.sampan("tag", "busybox", name)
+        with configured(own_engine, f'certificate-directories = ["{tmp_path}/certs.d"]\n'):
+            refused = own_engine.sampan("push", name, check=False)
+            assert "x509: certificate signed by unknown authority" in refused.stderr
+            place.mkdir(parents=True)
             (place / "ca.crt").write_bytes(secure.authority.read_bytes())
-            own_engine.sampan("push", "safe.test/app:1")
-            log = secure.log.read_text()
-            assert "PUT /v2/app/manifests/1" in log or "manifests" in log
+            own_engine.sampan("push", name)
+        with configured(own_engine, f'insecure-registries = ["{secure.host}"]\n'):
+            own_engine.sampan("pull", name)
+
+
+def test_a_host_that_is_not_insecure_is_never_spoken_to_in_plain_http(own_engine: EngineProcess) -> None:
+    with running_registry(own_engine.data.parent / "plain", by_name=True) as plain:
+        refused = own_engine.sampan("pull", f"{plain.host}/app", check=False)
+        assert "http: server gave HTTP response to HTTPS client" in refused.stderr
 
 
 def test_a_mirror_serves_the_names_of_its_rule(own_engine: EngineProcess, registry: RegistryProcess) -> None:

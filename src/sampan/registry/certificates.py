@@ -35,13 +35,18 @@ def find_certificates(host: str, roots: Iterable[str]) -> HostCertificates:
     return HostCertificates(tuple(authorities), tuple(pairs))
 
 
-def make_context(host: str, roots: Iterable[str], *, insecure: bool) -> ssl.SSLContext:
+def fingerprint(certificates: HostCertificates) -> tuple[tuple[str, int], ...]:
+    """Another one when a file was added, removed or changed."""
+    paths = [*certificates.authorities, *(path for pair in certificates.pairs for path in pair)]
+    return tuple((path, os.stat(path).st_mtime_ns) for path in paths)
+
+
+def make_context(certificates: HostCertificates, *, insecure: bool) -> ssl.SSLContext:
     """A context for connections to the host; insecure: whoever answers is believed."""
     context = ssl.create_default_context()
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    certificates = find_certificates(host, roots)
     for path in certificates.authorities:
         _load(path, lambda path=path: context.load_verify_locations(path))
     for certificate, key in certificates.pairs:

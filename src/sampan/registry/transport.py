@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from sampan.errors import Unavailable
-from sampan.registry.certificates import make_context
+from sampan.registry.certificates import find_certificates, fingerprint, make_context
 from sampan.registry.proxies import choose_proxy
 from sampan.registry.settings import Settings
 
@@ -38,7 +38,7 @@ class Transport:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[tuple[str, bool], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[str, bool], tuple[object, ssl.SSLContext]] = {}
 
     async def send(
         self,
@@ -74,10 +74,6 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    def forget_certificates(self) -> None:
-        """Read certs.d anew for the next connections."""
-        self._contexts.clear()
-
     async def _send_once(
         self, method: str, url: URL, headers: Mapping[str, str], body: Body | None, *, insecure: bool
     ) -> aiohttp.ClientResponse:
@@ -109,10 +105,14 @@ class Transport:
         return self._session
 
     def _context(self, host: str, *, insecure: bool) -> ssl.SSLContext:
-        key = (host, insecure)
-        if key not in self._contexts:
-            self._contexts[key] = make_context(host, self.settings.certificates, insecure=insecure)
-        return self._contexts[key]
+        """Made anew when the host's files have changed, so that adding a CA needs no restart."""
+        certificates = find_certificates(host, self.settings.certificates)
+        marks = fingerprint(certificates)
+        known = self._contexts.get((host, insecure))
+        if known is None or known[0] != marks:
+            known = marks, make_context(certificates, insecure=insecure)
+            self._contexts[host, insecure] = known
+        return known[1]
 
 
 def _may_follow(method: str, status: int) -> bool:
