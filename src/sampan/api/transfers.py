@@ -32,8 +32,7 @@ def transfer_line(line: Line) -> dict[str, Any]:
 def format_bar(current: int, total: int) -> str:
     """``[=====>    ]  1.5MB/12MB``, as wide as Docker's."""
     part = min(current * 100 // total, 100) // 2
-    done = "=" * part + ">" if part < _WIDTH else "=" * part
-    return f"[{done:<{_WIDTH}}]  {format_size(current)}/{format_size(total)}"
+    return f"[{'=' * part}>{' ' * (_WIDTH - part)}] {format_size(current):>8}/{format_size(total)}"
 
 
 def format_size(size: float) -> str:

@@ -87,7 +87,7 @@ class TransferBars:
                 self._draw(now_s)
             return
         self.close()
-        self._write(f"{name}: {status}\n" if name else f"{status}\n")
+        self._write(_printable(f"{name}: {status}" if name else status) + "\n")
 
     def close(self) -> None:
         """What is drawn stays; layers that come later begin below."""
