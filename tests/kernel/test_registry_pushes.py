@@ -127,7 +127,9 @@ def test_an_upload_that_breaks_goes_on_in_chunks(
 def test_a_name_that_is_not_here_is_docker_s_error(tmp_path: Path) -> None:
     async def work() -> None:
         async with RegistryScene(tmp_path) as scene:
-            with pytest.raises(NotFound, match=r"^An image does not exist locally with the tag: a\.example/b$"):
+            with pytest.raises(
+                NotFound, match=r"^An image does not exist locally with the tag: a\.example/b$"
+            ):
                 await scene.pusher.push(parse_reference("a.example/b:1"))
 
     run(work)
