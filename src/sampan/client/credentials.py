@@ -106,17 +106,22 @@ class CredentialStore:
         return {"username": user, "password": secret, "serveraddress": server}
 
     def _run_helper(self, helper: str, action: str, data: bytes) -> bytes:
+        from signal import SIG_IGN, SIGPIPE, signal
         from subprocess import PIPE, run
 
         program = f"docker-credential-{helper}"
         if "/" in helper:
             raise InvalidArgument(f"{self.path}: credential helper {helper!r} is not a name")
+        # A helper that answers without reading to the end must not end us.
+        saved = signal(SIGPIPE, SIG_IGN)
         try:
             done = run([program, action], input=data, stdout=PIPE, check=False, env=dict(self._environ))
         except OSError as error:
             raise Internal(
                 f"error getting credentials - err: exec: {program}: {(error.strerror or '').lower()}"
             ) from error
+        finally:
+            signal(SIGPIPE, saved)
         if done.returncode:
             said = str(done.stdout, errors="replace").strip()
             kind = NotFound if said.startswith(_MISSING) else Internal
