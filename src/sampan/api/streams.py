@@ -6,7 +6,6 @@ Source: Engine API v1.51, ContainerAttach, ExecStart, ContainerLogs.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 import msgspec
@@ -81,9 +80,8 @@ async def logs(request: web.Request) -> web.StreamResponse:
     )
     if not wanted.stdout and not wanted.stderr:
         raise InvalidArgument("Bad parameters: you must choose at least one stream")
-    chunks = engine.logs.open(container, wanted)
-    response = await open_stream(request, media_type(request, tty=container.config.tty))
-    async with contextlib.aclosing(chunks):
+    async with engine.logs.open(container, wanted) as chunks:
+        response = await open_stream(request, media_type(request, tty=container.config.tty))
         async for chunk in chunks:
             await response.write(chunk)
     await response.write_eof()

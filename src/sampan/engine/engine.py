@@ -8,11 +8,11 @@ agree with what really runs, `close` leaves containers running.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from sampan.build.service import Builder
@@ -40,6 +40,7 @@ from sampan.engine.reconcile import Reconciler
 from sampan.engine.sharing import Sharing
 from sampan.engine.spec import Host
 from sampan.engine.tasks import Background
+from sampan.engine.threads import start_thread
 from sampan.engine.trash import Trash
 from sampan.engine.volumes import Volumes
 from sampan.errors import Conflict, InvalidArgument
@@ -166,10 +167,10 @@ class Engine:
     async def replay_logs(self, container: Container, fd: int, *, stdout: bool, stderr: bool) -> None:
         """Write what the container has said so far to an attached client."""
         request = LogRequest(stdout=stdout, stderr=stderr, framed=not container.config.tty)
-        chunks = self.logs.open(container, request)
-        async with contextlib.aclosing(chunks):
+        async with self.logs.open(container, request) as chunks:
             async for chunk in chunks:
-                await asyncio.to_thread(_write_all, fd, chunk)
+                work = partial(_write_all, fd, chunk)
+                await asyncio.wrap_future(start_thread(work, name="replay"))
 
     async def resize_container(self, container: Container, rows: int, columns: int) -> None:
         """Set the size of the terminal; before the start it is kept for it."""

@@ -9,8 +9,10 @@ before each.
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 from sampan.engine.model import Container
@@ -42,36 +44,52 @@ class LogRequest:
 class Logs:
     """Opens logs; a reader never disturbs the shim that writes."""
 
-    def open(self, container: Container, request: LogRequest) -> AsyncGenerator[bytes, None]:
-        """The log in chunks, ready to be sent. Refuses a container whose driver keeps nothing."""
+    @asynccontextmanager
+    async def open(
+        self, container: Container, request: LogRequest
+    ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+        """The log in chunks, ready to be sent. Refuses a container whose driver keeps nothing.
+
+        The files are open from now on: who follows a short run gets its output although the container may be
+        removed before the first read.
+        """
         if container.host_config.log_config.type == "none":
             raise Conflict("configured logging driver does not support reading")
-        return self._read(container, request)
-
-    async def _read(self, container: Container, request: LogRequest) -> AsyncGenerator[bytes, None]:
+        if container.state.is_running:
+            _ensure_file(container.document.log_path)
         reader = LogReader(
             container.document.log_path,
             tail=request.tail,
             since_ns=request.since_ns,
             until_ns=request.until_ns or None,
         )
+        with closing(reader):
+            async with aclosing(self._read(container, request, reader)) as chunks:
+                yield chunks
+
+    async def _read(
+        self, container: Container, request: LogRequest, reader: LogReader
+    ) -> AsyncGenerator[bytes, None]:
         rendering = Rendering(request)
         idle = 0
-        try:
-            while not reader.finished:
-                was_running = container.state.is_running
-                frames = await asyncio.to_thread(reader.read_available)
-                if frames:
-                    idle = 0
-                    yield rendering.render(frames)
-                elif not (request.follow and was_running):
-                    break
-                else:
-                    idle += 1
-                    await asyncio.sleep(POLL_S if idle < IDLE_AFTER else IDLE_POLL_S)
-            yield rendering.finish()
-        finally:
-            reader.close()
+        while not reader.finished:
+            was_running = container.state.is_running
+            frames = await asyncio.to_thread(reader.read_available)
+            if frames:
+                idle = 0
+                yield rendering.render(frames)
+            elif not (request.follow and was_running):
+                break
+            else:
+                idle += 1
+                await asyncio.sleep(POLL_S if idle < IDLE_AFTER else IDLE_POLL_S)
+        yield rendering.finish()
+
+
+def _ensure_file(path: str) -> None:
+    """A program may run for a moment before its shim has opened the log: an empty one is as good to both."""
+    with suppress(FileNotFoundError):
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
 
 
 class Rendering:
