@@ -156,6 +156,8 @@ def test_containers_of_an_image_are_counted_since_1_51(described: EngineProcess)
         return next(int(image["Containers"]) for image in listed if IMAGE in image["RepoTags"])
 
     assert (count(50), count(51)) == (-1, 1)
+    usage = api_of(described, 50).send("GET", "/system/df").json["Images"]
+    assert next(image["Containers"] for image in usage if IMAGE in image["RepoTags"]) == 1
 
 
 def test_security_options_were_plain_words_before_1_25(engine: EngineProcess) -> None:

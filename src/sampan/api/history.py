@@ -20,6 +20,7 @@ Kind = Literal[
     "disk usage",
     "exec",
     "image",
+    "image listing",  # an image summary in `GET /images/json`, not in `GET /system/df`
     "image summary",
     "info",
     "network",
@@ -170,7 +171,7 @@ _EMPTY_CONFIG = _CONTAINER_ONLY | {
 }
 
 CHANGES: tuple[Change, ...] = (
-    Change(51, "image summary", lambda image: image | {"Containers": -1}),
+    Change(51, "image listing", lambda image: image | {"Containers": -1}),
     Change(50, "info", without("DiscoveredDevices")),
     Change(50, "info", with_fields({"BridgeNfIptables": False, "BridgeNfIp6tables": False})),
     Change(50, "image", inside("Config", lambda config: _CONTAINER_ONLY | config)),

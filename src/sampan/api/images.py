@@ -46,7 +46,8 @@ async def list_images(request: web.Request) -> web.Response:
         summary | {"Containers": len(engine.containers.users_of_image(summary["Id"]))}
         for summary in engine.images.summaries(keep, shared_sizes=shared_sizes)
     ]
-    return json_response([as_of(version, "image summary", summary) for summary in summaries])
+    listed = (as_of(version, "image listing", summary) for summary in summaries)
+    return json_response([as_of(version, "image summary", summary) for summary in listed])
 
 
 @routes.get("/images/get")

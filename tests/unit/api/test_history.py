@@ -20,7 +20,7 @@ def test_undoing_changes_leaves_the_object_as_it_was() -> None:
     assert older == {
         "Size": 3,
         "VirtualSize": 3,
-        "Containers": -1,
+        "Containers": 2,
         "RepoTags": ["<none>:<none>"],
         "RepoDigests": ["<none>@<none>"],
     }
