@@ -9,7 +9,9 @@ import json
 import os
 import random
 import sys
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import zstandard
@@ -20,6 +22,7 @@ from kernel.registry_scene import RegistryScene, run
 from sampan.archive.entry import ArchiveRefused
 from sampan.content.writer import SizeMismatch
 from sampan.errors import DataCorrupt, NotFound, PermissionDenied, SampanError, Unauthenticated, Unavailable
+from sampan.image import layers
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import DigestMismatch
@@ -426,6 +429,7 @@ TESTS = str(Path(__file__).resolve().parents[1])
 PULL = """
 import asyncio, sys
 from pathlib import Path
+from typing import BinaryIO
 sys.path.insert(0, sys.argv[3])
 from kernel.registry_scene import RegistryScene
 from sampan.oci.reference import parse_reference
@@ -506,5 +510,32 @@ def test_a_config_that_speaks_of_other_layers_is_refused(tmp_path: Path) -> None
             raw = encode_manifest(Descriptor.of(config, media_type.OCI_CONFIG), [layer])
             registry.add_manifest("1", raw)
             await _refused(scene, registry, DataCorrupt, "manifest has 1 layers, the config speaks of 2")
+
+    run(work)
+
+
+def test_a_pull_is_cancelled_also_while_it_unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_unpacking, go_on = threading.Event(), threading.Event()
+
+    def applying(stream: BinaryIO, *_: object, **__: object) -> None:
+        stream.read(MIB)
+        is_unpacking.set()
+        go_on.wait(20)
+        while stream.read(MIB):
+            pass
+        raise AssertionError("the whole layer was read")
+
+    monkeypatch.setattr(layers, "apply_layer", applying)
+
+    async def work() -> None:
+        async with ScriptedRegistry() as registry, RegistryScene(tmp_path) as scene:
+            registry.add_image("1", [LARGE], packed=[PACKED])
+            pull = asyncio.ensure_future(scene.pull(registry.reference()))
+            await asyncio.to_thread(is_unpacking.wait, 20)
+            pull.cancel()
+            asyncio.get_running_loop().call_later(0.05, go_on.set)
+            with pytest.raises(asyncio.CancelledError):
+                await pull
+            assert scene.is_empty()
 
     run(work)

@@ -91,6 +91,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._check()  # also where everything is here: unpacking takes longer than the way
         data = self._arrival.read_at(self._position, len(buffer), self._check)
         buffer[: len(data)] = data
         self._position += len(data)

@@ -108,7 +108,7 @@ class Pusher:
         chains = [str(chain) for chain in image.chain_ids]
         for chain in chains:
             progress(Line("Preparing", _short(chain), is_step=True))
-        neighbours = self._neighbours(repository, reference)
+        neighbours = await asyncio.to_thread(self._neighbours, repository, reference)
         sent: dict[str, asyncio.Task[Descriptor]] = {}
         with self._store.layers.claims.pinned(chains):
             try:
