@@ -110,6 +110,7 @@ class EngineProcess:
                 self.start()
         self.remove_everything()
         self.stop()
+        self.sampan("engine", "stop", check=False)  # one that a command of the test has started
         shutil.rmtree(self.data.parent, ignore_errors=True)
 
 
