@@ -20,6 +20,8 @@ from sampan.archive.writer import Writable
 from sampan.oci.digest import Digest
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_SECOND_NS = 1_000_000_000
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _status(directory: int | None, name: str) -> os.stat_result | None:
 
 
 def _differs(before: os.stat_result, after: os.stat_result, old: int, new: int, name: str) -> bool:
-    """Whether a file counts as changed, as Docker sees it: by what stat says, and by attributes."""
+    """Whether a file has changed: by what stat says, by attributes and, where its time may hide it, by content."""
     if (before.st_mode, before.st_uid, before.st_gid, before.st_rdev) != (
         after.st_mode,
         after.st_uid,
@@ -146,7 +148,26 @@ def _differs(before: os.stat_result, after: os.stat_result, old: int, new: int, 
         after.st_size,
     ):
         return True
+    if (
+        stat.S_ISREG(after.st_mode)
+        and after.st_mtime_ns % _SECOND_NS == 0
+        and not _same_content(old, new, name)
+    ):
+        return True
     return _attributes(old, name) != _attributes(new, name)
+
+
+def _same_content(old: int, new: int, name: str) -> bool:
+    """Compare two files of one size. Times of layers are whole seconds: a change within one does not show in them."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    with (
+        open(os.open(name, flags, dir_fd=old), "rb") as first,
+        open(os.open(name, flags, dir_fd=new), "rb") as second,
+    ):
+        while chunk := first.read(_CHUNK):
+            if chunk != second.read(_CHUNK):
+                return False
+    return True
 
 
 def _attributes(directory: int, name: str) -> dict[str, bytes]:
