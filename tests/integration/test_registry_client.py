@@ -292,3 +292,17 @@ def test_a_terminal_sees_bars_and_a_pipe_sees_lines(engine: EngineProcess, regis
         screen.expect("\x1b[2K")
         screen.expect("Status: ")
     forget(engine, name)
+
+
+def test_a_base_image_that_cannot_be_had_is_named(
+    engine: EngineProcess, guarded: RegistryProcess, registry: RegistryProcess, tmp_path: Path
+) -> None:
+    for name, words in (
+        (f"{registry.host}/none:1", "manifest unknown"),
+        (f"{guarded.host}/none:1", "no basic auth credentials"),
+    ):
+        (tmp_path / "Dockerfile").write_text(f"FROM {name}\n")
+        done = engine.sampan("build", str(tmp_path), check=False)
+        assert done.returncode == 1
+        assert f"failed to resolve source metadata for {name}: " in done.stderr
+        assert words in done.stderr

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.engine.events import EventBus
-from sampan.errors import InvalidArgument, NotFound, SampanError
+from sampan.errors import InvalidArgument, NotFound, SampanError, Unavailable
 from sampan.image.pulling import Pulled, Puller
 from sampan.image.pushing import Pusher
 from sampan.image.remote import describe_remote
 from sampan.image.store import Image, ImageNotFound, ImageStore
 from sampan.image.transfer import Progress, ignore
 from sampan.oci.platform import Platform, match_rank
-from sampan.oci.reference import Reference, parse_name, parse_reference
+from sampan.oci.reference import DEFAULT_REGISTRY, Reference, parse_name, parse_reference
 from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.repository import Registries
 from sampan.registry.search import SearchRequest, plan_search, search_hub
@@ -146,13 +146,7 @@ class RegistryImages:
         try:
             pulled = await self.sharing.pull(reference, platform=platform, credentials=credentials)
         except SampanError as error:
-            familiar = parse_reference(reference).familiar()
-            raise type(error)(
-                f"failed to resolve source metadata for {reference}: {error.message}",
-                hint=error.hint
-                or f"make it with `sampan bootstrap {familiar}`, load or import it,"
-                f" or give another in its place: --build-context {familiar}=docker-image://IMAGE",
-            ) from error
+            raise _unresolved(reference, error) from error
         return pulled.image
 
     def _find(self, reference: str, platform: Platform | None) -> Image | None:
@@ -164,3 +158,17 @@ class RegistryImages:
         if platform is None or not has_name or match_rank(platform, image.config.platform) is not None:
             return image
         return None
+
+
+def _unresolved(reference: str, error: SampanError) -> SampanError:
+    """Why a FROM cannot be had, in BuildKit's words, with what to do on a machine that reaches no registry."""
+    kind = NotFound if isinstance(error, NotFound) else Unavailable
+    parsed = parse_reference(reference)
+    hint = error.hint
+    if hint is None and parsed.registry == DEFAULT_REGISTRY:
+        name = parsed.familiar()
+        hint = (
+            f"make it with `sampan bootstrap {name}`, load or import it,"
+            f" or give another in its place: --build-context {name}=docker-image://IMAGE"
+        )
+    return kind(f"failed to resolve source metadata for {parsed}: {error.message}", hint=hint)

@@ -61,9 +61,8 @@ class Downloads:
         finally:
             download.listeners.remove(listener)
             if not download.listeners:
-                self._running.pop(key, None)
-                download.task.cancel()
-                await asyncio.wait([download.task])
+                self._forget(download)
+                await _ended(download.task)
                 download.arrival.close()
 
     async def _run(self, repository: Repository, download: _Download) -> None:
@@ -75,8 +74,13 @@ class Downloads:
             raise
         except Exception as error:
             download.arrival.fail(error)
-            self._running = {key: one for key, one in self._running.items() if one is not download}
+            self._forget(download)
             raise
+
+    def _forget(self, download: _Download) -> None:
+        """Nobody else joins it; by now another may have its key."""
+        for key in [key for key, one in self._running.items() if one is download]:
+            del self._running[key]
 
     async def _fetch(self, repository: Repository, download: _Download) -> None:
         arrival, received = download.arrival, 0
@@ -96,6 +100,14 @@ class Downloads:
         except asyncio.CancelledError:
             await asyncio.wait([running])
             raise
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancelled, if it still ran; its failure has been told to the readers."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 async def _batches(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
