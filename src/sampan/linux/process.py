@@ -36,6 +36,8 @@ _KEYCTL = per_machine(250, 219)
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _IOPRIO_SET = per_machine(251, 30)
 _SCHED_SETATTR = per_machine(314, 274)
+_RT_SIGACTION = per_machine(13, 134)
+_SIGACTION_SIZE, _SIGSET_SIZE = 32, 8
 _NO_KEYRINGS = (38, 95)  # ENOSYS, EOPNOTSUPP
 
 
@@ -160,10 +162,14 @@ def has_ended(pidfd: int, timeout_ms: int = 0) -> bool:
 def reset_signals() -> None:
     """Give every signal its default action and unblock all, as a new program expects.
 
-    By libc, behind Python's back: the only thing to follow is execve, and its own table takes ten times as long.
+    Behind Python's back: the only thing to follow is execve, and its own table takes ten times as long. Behind libc's,
+    too: it hides its two internal signals, which its posix_spawn leaves ignored in whatever it starts.
     """
+    default = ctypes.create_string_buffer(_SIGACTION_SIZE)  # all zero: SIG_DFL, no flags, no mask
     for number in range(1, signal.NSIG):
-        libc.signal(ctypes.c_int(number), None)  # SIG_DFL; it refuses those that cannot be changed
+        libc.syscall(  # the kernel refuses those that cannot be changed
+            ctypes.c_long(_RT_SIGACTION), ctypes.c_long(number), default, None, ctypes.c_long(_SIGSET_SIZE)
+        )
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
