@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sampan.api.container_filters import has_label, until_ns
 from sampan.errors import InvalidArgument
@@ -58,13 +58,24 @@ def _labels(image: Image) -> Mapping[str, str]:
     return image.run_config.get("Labels") or {}
 
 
+def keep_names(summary: dict[str, Any], patterns: Sequence[str]) -> dict[str, Any]:
+    """An image that was asked for by name shows the names that were meant, not its others."""
+    if not patterns:
+        return summary
+    kept = {
+        field: [name for name in summary[field] if any(_matches(name, pattern) for pattern in patterns)]
+        for field in ("RepoTags", "RepoDigests")
+    }
+    return summary | kept
+
+
 def _refers(image: Image, pattern: str) -> bool:
+    return any(_matches(parse_reference(reference).familiar(), pattern) for reference in image.references)
+
+
+def _matches(familiar: str, pattern: str) -> bool:
     """Docker matches the familiar form, with or without its tag."""
-    for reference in image.references:
-        familiar = parse_reference(reference).familiar()
-        if fnmatch.fnmatchcase(familiar, pattern) or fnmatch.fnmatchcase(_without_tag(familiar), pattern):
-            return True
-    return False
+    return fnmatch.fnmatchcase(familiar, pattern) or fnmatch.fnmatchcase(_without_tag(familiar), pattern)
 
 
 def _without_tag(familiar: str) -> str:

@@ -14,7 +14,7 @@ from aiohttp import web
 from sampan.api import query
 from sampan.api.answers import JsonLines, described, error_line, json_response, open_stream
 from sampan.api.history import as_of
-from sampan.api.image_filters import ALLOWED_FILTERS, plan_filter
+from sampan.api.image_filters import ALLOWED_FILTERS, keep_names, plan_filter
 from sampan.api.keys import ENGINE
 from sampan.api.older_requests import is_before
 from sampan.api.piping import BodyReader, stream_thread
@@ -39,11 +39,13 @@ def find(request: web.Request) -> Image:
 async def list_images(request: web.Request) -> web.Response:
     """ImageList."""
     engine = request.app[ENGINE]
-    keep = plan_filter(query.filters(request.query, ALLOWED_FILTERS), engine)
+    wanted = query.filters(request.query, ALLOWED_FILTERS)
+    keep = plan_filter(wanted, engine)
     version = request["version"]
     shared_sizes = query.flag(request.query, "shared-size") and not is_before(version, "1.42")
     summaries = [
-        summary | {"Containers": len(engine.containers.users_of_image(summary["Id"]))}
+        keep_names(summary, wanted.get("reference", ()))
+        | {"Containers": len(engine.containers.users_of_image(summary["Id"]))}
         for summary in engine.images.summaries(keep, shared_sizes=shared_sizes)
     ]
     listed = (as_of(version, "image listing", summary) for summary in summaries)
