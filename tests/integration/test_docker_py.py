@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import tarfile
 import threading
@@ -27,6 +28,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def collect_garbage() -> Iterator[None]:
+    """While its complaints are ignored: they are not the next module's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(params=["auto", "1.30"])
