@@ -41,6 +41,15 @@ class Terminal:
         if signalled:
             self.process.send_signal(signal.SIGWINCH)
 
+    def resize_until_told(self, rows: int, columns: int) -> None:
+        """Change the window until the program says so: a client may not listen yet when its program runs."""
+        told = f"{rows} {columns}"
+        end = time.monotonic() + READ_LIMIT_S
+        while told.encode() not in self._buffer and time.monotonic() < end:
+            self.resize(rows, columns)
+            self._read(time.monotonic() + 0.5)
+        self.expect(told)
+
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self.fd, text.encode())

@@ -82,7 +82,7 @@ def test_a_second_push_of_a_built_image_has_the_same_digest(
     first = digest_at(registry, "twice:1")
     engine.sampan("tag", name, f"{registry.host}/elsewhere/twice:2")
     said = engine.sampan("push", f"{registry.host}/elsewhere/twice:2").stdout
-    assert "Mounted from twice" in said
+    assert "Mounted from " in said
     assert digest_at(registry, "elsewhere/twice:2") == first
     forget(engine, name, f"{registry.host}/elsewhere/twice:2")
 

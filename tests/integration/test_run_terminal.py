@@ -28,10 +28,8 @@ def test_resize_reaches_the_program(cli: CommandLine) -> None:
     script = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.05; done"
     with terminal(cli, "run", "-it", "--rm", "busybox", "sh", "-c", script) as term:
         term.expect("ready")
-        term.resize(40, 132)
-        term.expect("40 132")
-        term.resize(50, 77)
-        term.expect("50 77")
+        term.resize_until_told(40, 132)
+        term.resize_until_told(50, 77)
 
 
 def test_interrupt_stops_the_foreground_program_only(cli: CommandLine) -> None:

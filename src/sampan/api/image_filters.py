@@ -74,10 +74,11 @@ def _refers(image: Image, pattern: str) -> bool:
 
 
 def _matches(familiar: str, pattern: str) -> bool:
-    """Docker matches the familiar form, with or without its tag."""
-    return fnmatch.fnmatchcase(familiar, pattern) or fnmatch.fnmatchcase(_without_tag(familiar), pattern)
+    """Docker matches the familiar form, with or without its tag or digest."""
+    return any(fnmatch.fnmatchcase(name, pattern) for name in (familiar, _bare_name(familiar)))
 
 
-def _without_tag(familiar: str) -> str:
-    head, colon, tail = familiar.rpartition(":")
-    return head if colon and "/" not in tail else familiar
+def _bare_name(familiar: str) -> str:
+    name = familiar.partition("@")[0]
+    head, colon, tail = name.rpartition(":")
+    return head if colon and "/" not in tail else name
