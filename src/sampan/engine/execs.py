@@ -199,19 +199,6 @@ class Execs:
         with contextlib.suppress(ValueError):
             process.container.exec_ids.remove(process.id)
 
-    def forget_container(self, container: Container) -> None:
-        """Its run is over: what still counts as running has ended with it."""
-        for process in [p for p in self._by_id.values() if p.container is container]:
-            if process.running:
-                process.running, process.exit_code = False, 137
-                process.ended.set()
-        container.exec_ids.clear()
-
-    def forget_removed(self, container: Container) -> None:
-        """The container is gone, and with it who could ask."""
-        for exec_id in [i for i, p in self._by_id.items() if p.container is container]:
-            del self._by_id[exec_id]
-
 
 def _require_running(container: Container) -> None:
     if not container.state.is_running or container.shim is None:
