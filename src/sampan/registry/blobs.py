@@ -24,9 +24,9 @@ _WORTHWHILE_BYTES = 64 << 10
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d{1,18}|\*)")
 
 
-async def iter_blob(exchange: Exchange, blob: Descriptor) -> AsyncIterator[bytes]:
-    """The blob's bytes, exactly as many as its descriptor says."""
-    received = mark = 0
+async def iter_blob(exchange: Exchange, blob: Descriptor, start: int = 0) -> AsyncIterator[bytes]:
+    """The blob's bytes from one on, exactly as many as its descriptor says."""
+    received = mark = start
     fruitless = 0
     while received < blob.size:
         failure: BaseException | None = None

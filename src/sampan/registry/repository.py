@@ -10,7 +10,7 @@ from typing import BinaryIO
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.reference import DEFAULT_REGISTRY, Reference
-from sampan.registry import blobs, manifests, uploads
+from sampan.registry import blobs, manifests, referrers, uploads
 from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.endpoints import HUB_HOST, Endpoint, is_insecure_host, plan_endpoints
 from sampan.registry.exchange import Exchange
@@ -40,9 +40,25 @@ class Repository:
         """What the registry says it has by this name."""
         return await manifests.head_manifest(self.exchange, name)
 
-    async def put_manifest(self, name: str, raw: bytes, kind: str) -> None:
-        """Push a manifest."""
-        await manifests.put_manifest(self.exchange, name, raw, kind)
+    async def put_manifest(self, name: str, raw: bytes, kind: str) -> bool:
+        """Push a manifest; whether the registry keeps the list of its subject's referrers."""
+        return await manifests.put_manifest(self.exchange, name, raw, kind)
+
+    async def delete_manifest(self, name: str) -> None:
+        """Delete a manifest by its digest."""
+        await manifests.delete_manifest(self.exchange, name)
+
+    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
+        """The manifests of this type whose subject it is."""
+        return await referrers.list_referrers(self.exchange, subject, artifact_type, self.settings.limits)
+
+    async def put_referrer(self, subject: Digest, raw: bytes, described: Descriptor) -> None:
+        """Push a manifest with this subject."""
+        await referrers.put_referrer(self.exchange, subject, raw, described, self.settings.limits)
+
+    async def forget_referrer(self, subject: Digest, referrer: Digest) -> None:
+        """Take a manifest that has been deleted out of its subject's list."""
+        await referrers.forget_referrer(self.exchange, subject, referrer, self.settings.limits)
 
     def tags(self) -> AsyncIterator[str]:
         """All tags."""
@@ -52,9 +68,13 @@ class Repository:
         """A small blob, checked."""
         return await blobs.read_blob(self.exchange, blob, limit_bytes)
 
-    def stream(self, blob: Descriptor) -> AsyncIterator[bytes]:
-        """A blob's bytes, not checked but for their number."""
-        return blobs.iter_blob(self.exchange, blob)
+    async def referrers(self, digest: Digest) -> list[Descriptor]:
+        """What says of itself that it is about this manifest: signatures, attestations."""
+        return await referrers.list_referrers(self.exchange, digest, self.settings.limits)
+
+    def stream(self, blob: Descriptor, start: int = 0) -> AsyncIterator[bytes]:
+        """A blob's bytes from one on, not checked but for their number."""
+        return blobs.iter_blob(self.exchange, blob, start)
 
     async def has(self, digest: Digest) -> bool:
         """Whether the blob is there."""
@@ -67,8 +87,12 @@ class Repository:
     async def upload(
         self, blob: Descriptor, open_file: Callable[[], BinaryIO], sent: Callable[[int], None]
     ) -> None:
-        """Send a blob."""
-        await uploads.upload_blob(self.exchange, blob, open_file, sent)
+        """Send a blob that lies in a file."""
+        await uploads.upload_blob(self.exchange, blob, uploads.file_part(open_file), sent)
+
+    async def upload_parts(self, blob: Descriptor, part: uploads.Part, sent: Callable[[int], None]) -> None:
+        """Send a blob that comes from elsewhere while it is sent."""
+        await uploads.upload_blob(self.exchange, blob, part, sent)
 
 
 class Registries:

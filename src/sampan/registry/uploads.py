@@ -39,6 +39,9 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 Sent = Callable[[int], None]
 """Told how many bytes have gone out."""
 
+Part = Callable[[int, int], AsyncIterator[bytes]]
+"""Makes the bytes of a blob from one position to before another, as often as they are needed."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Session:
@@ -64,18 +67,21 @@ async def mount_blob(exchange: Exchange, blob: Descriptor, source: str) -> bool:
     return False
 
 
-async def upload_blob(
-    exchange: Exchange, blob: Descriptor, open_file: Callable[[], BinaryIO], sent: Sent
-) -> None:
-    """Send a blob's file: at first in one piece; if that is refused or breaks, in chunks."""
+async def upload_blob(exchange: Exchange, blob: Descriptor, part: Part, sent: Sent) -> None:
+    """Send a blob: at first in one piece; if that is refused or breaks, in chunks."""
     session = await _begin(exchange)
     if not session.least_bytes:
         try:
-            return await _put_whole(exchange, session, blob, open_file, sent)
+            return await _put_whole(exchange, session, blob, part, sent)
         except (RangeRefused, InvalidArgument, Unavailable) as error:
             logger.info("registry %s: upload in one piece failed: %s", exchange.endpoint.host, error)
         session = await _begin(exchange)
-    return await _put_chunks(exchange, session, blob, open_file, sent)
+    return await _put_chunks(exchange, session, blob, part, sent)
+
+
+def file_part(open_file: Callable[[], BinaryIO]) -> Part:
+    """The bytes of a blob that lies in a file."""
+    return lambda start, end: _iter_file(open_file, start, end)
 
 
 async def _begin(exchange: Exchange) -> _Session:
@@ -92,30 +98,28 @@ async def _begin(exchange: Exchange) -> _Session:
         return _Session(location, int(least[:12]) if least.isdecimal() else 0)
 
 
-async def _put_whole(
-    exchange: Exchange, session: _Session, blob: Descriptor, open_file: Callable[[], BinaryIO], sent: Sent
-) -> None:
+async def _put_whole(exchange: Exchange, session: _Session, blob: Descriptor, part: Part, sent: Sent) -> None:
     async with exchange.request(
         "PUT",
         _with_digest(session.location, blob),
         scopes=_scopes(exchange.endpoint.repository),
         accept=(201, 204),
         headers={"Content-Length": str(blob.size), "Content-Type": "application/octet-stream"},
-        body=lambda: _iter_file(open_file, 0, blob.size, sent),
+        body=lambda: _counted(part(0, blob.size), 0, sent),
         repeats=False,
     ):
         return
 
 
 async def _put_chunks(
-    exchange: Exchange, session: _Session, blob: Descriptor, open_file: Callable[[], BinaryIO], sent: Sent
+    exchange: Exchange, session: _Session, blob: Descriptor, part: Part, sent: Sent
 ) -> None:
     location, start, failures = session.location, 0, 0
     size = max(CHUNK_BYTES, session.least_bytes)
     while start < blob.size:
         end = min(start + size, blob.size)
         try:
-            location = await _patch(exchange, location, open_file, sent, span=(start, end))
+            location = await _patch(exchange, location, part, sent, span=(start, end))
             start, failures = end, 0
         except (RangeRefused, Unavailable):
             failures += 1
@@ -129,7 +133,7 @@ async def _put_chunks(
 async def _patch(
     exchange: Exchange,
     location: str,
-    open_file: Callable[[], BinaryIO],
+    part: Part,
     sent: Sent,
     *,
     span: tuple[int, int],
@@ -146,7 +150,7 @@ async def _patch(
         scopes=_scopes(exchange.endpoint.repository),
         accept=(202, 204),
         headers=headers,
-        body=lambda: _iter_file(open_file, start, end, sent),
+        body=lambda: _counted(part(start, end), start, sent),
         repeats=False,
     ) as response:
         return _location(exchange, location, response.headers.get("Location", location))
@@ -191,9 +195,14 @@ async def _abandon(exchange: Exchange, location: str) -> None:
         return
 
 
-async def _iter_file(
-    open_file: Callable[[], BinaryIO], start: int, end: int, sent: Sent
-) -> AsyncIterator[bytes]:
+async def _counted(parts: AsyncIterator[bytes], position: int, sent: Sent) -> AsyncIterator[bytes]:
+    async for data in parts:
+        yield data
+        position += len(data)
+        sent(position)
+
+
+async def _iter_file(open_file: Callable[[], BinaryIO], start: int, end: int) -> AsyncIterator[bytes]:
     file = open_file()
     try:
         while start < end:
@@ -202,7 +211,6 @@ async def _iter_file(
                 raise Unavailable("a blob became shorter while it was pushed")
             yield data
             start += len(data)
-            sent(start)
     finally:
         file.close()
 
