@@ -89,8 +89,8 @@ async def head_manifest(exchange: Exchange, name: str) -> Descriptor | None:
         return None
 
 
-async def put_manifest(exchange: Exchange, name: str, raw: bytes, kind: str) -> None:
-    """Push a manifest, by tag or digest."""
+async def put_manifest(exchange: Exchange, name: str, raw: bytes, kind: str) -> bool:
+    """Push a manifest, by tag or digest; whether the registry keeps the list of its subject's referrers."""
     repository = exchange.endpoint.repository
     scopes = frozenset({repository_scope(repository, "pull", "push")})
     async with exchange.request(
@@ -102,9 +102,20 @@ async def put_manifest(exchange: Exchange, name: str, raw: bytes, kind: str) -> 
         body=lambda: raw,
     ) as response:
         said = response.headers.get("Docker-Content-Digest", "")
+        has_referrers = "OCI-Subject" in response.headers
     actual = Digest.of(raw)
     if said.startswith("sha256:") and said != str(actual):
         raise Broken(f"manifest {name}: the registry stored {said}, not {actual}")
+    return has_referrers
+
+
+async def delete_manifest(exchange: Exchange, name: str) -> None:
+    """Delete a manifest by its digest, or a tag where the registry knows how to."""
+    repository = exchange.endpoint.repository
+    scopes = frozenset({repository_scope(repository, "pull", "delete")})
+    path = f"/v2/{repository}/manifests/{name}"
+    async with exchange.request("DELETE", path, scopes=scopes, accept=(200, 202)):
+        return
 
 
 async def iter_tags(exchange: Exchange) -> AsyncIterator[str]:
@@ -114,18 +125,21 @@ async def iter_tags(exchange: Exchange) -> AsyncIterator[str]:
     for _ in range(_MAX_TAG_PAGES):
         async with exchange.request("GET", path, scopes=_pull(repository)) as response:
             raw = await read_limited(response, _MAX_PAGE_BYTES, "list of tags")
-            link = _NEXT.search(response.headers.get("Link", ""))
+            following = next_page(path, response.headers.get("Link", ""))
         for tag in get_strings(decode_object(raw, "list of tags"), "tags", "list of tags"):
             yield tag
-        if not link:
+        if not following:
             return
-        path = _next_path(path, link[1])
+        path = following
     raise Unavailable(f"{repository}: the list of tags does not end")
 
 
-def _next_path(path: str, link: str) -> str:
-    """The next page on this host, wherever the link says it is."""
-    parts = urlsplit(urljoin(f"http://registry{path}", link))
+def next_page(path: str, header: str) -> str:
+    """What a Link header says is the next page, on this host wherever it says it is; nothing after the last."""
+    link = _NEXT.search(header)
+    if not link:
+        return ""
+    parts = urlsplit(urljoin(f"http://registry{path}", link[1]))
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 

@@ -26,14 +26,14 @@ MAX_PAGES = 20
 
 
 async def list_referrers(
-    exchange: Exchange, subject: Digest, artifact_type: str, limits: Limits
-) -> tuple[Descriptor, ...]:
-    """The manifests of this type whose subject it is."""
+    exchange: Exchange, subject: Digest, limits: Limits, artifact_type: str = ""
+) -> list[Descriptor]:
+    """The manifests whose subject it is: all, or those of a type."""
     try:
         found = await _ask(exchange, subject, artifact_type, limits)
     except (NotFound, InvalidArgument, InvalidDocument):
         found = await _read_tag(exchange, subject, limits)
-    return tuple(one for one in found if one.artifact_type == artifact_type)
+    return [one for one in found if artifact_type in ("", one.artifact_type)]
 
 
 async def put_referrer(
@@ -58,9 +58,10 @@ def referrers_tag(subject: Digest) -> str:
 
 async def _ask(
     exchange: Exchange, subject: Digest, artifact_type: str, limits: Limits
-) -> tuple[Descriptor, ...]:
+) -> Sequence[Descriptor]:
     repository = exchange.endpoint.repository
-    path = f"/v2/{repository}/referrers/{subject}?artifactType={quote(artifact_type, safe='')}"
+    path = f"/v2/{repository}/referrers/{subject}"
+    path += f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
     scopes = frozenset({repository_scope(repository, "pull")})
     found: list[Descriptor] = []
     for _ in range(MAX_PAGES):
@@ -71,11 +72,11 @@ async def _ask(
             path = next_page(path, response.headers.get("Link", ""))
         found += decode_index(raw).manifests
         if not path:
-            return tuple(found)
+            return found
     raise Unavailable(f"{repository}: the list of referrers does not end")
 
 
-async def _read_tag(exchange: Exchange, subject: Digest, limits: Limits) -> tuple[Descriptor, ...]:
+async def _read_tag(exchange: Exchange, subject: Digest, limits: Limits) -> Sequence[Descriptor]:
     try:
         fetched = await fetch_manifest(exchange, referrers_tag(subject), limits)
     except NotFound:

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trusted content: who has signed an image, and what a person demands of images before they are used here.
+
+Implements: cosign's signatures by key (simple signing payloads, both ways of storing them) and its encrypted keys;
+the requirements of containers-policy.json(5) that have to do with such keys.
+
+    keys, envelope, keyfiles      a key pair, at rest
+    payload, signature            what is signed, and checking it
+    documents, storage            signatures on a registry: by tag and by referrer
+    signing                       a tag's images signed
+    patterns, identity, policy    what is demanded of which names; `policy_json` reads containers' own file
+    judgement, guard              whether an image meets it: at a pull, and when an image of the store is used
+
+Holds: a judgement is about a manifest's digest, and what was judged is what is used. Not here: certificates
+(Fulcio), transparency logs (Rekor), OpenPGP.
+"""

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One signature: signed bytes, the signature of them, and what checking it takes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sampan.oci.digest import Digest
+from sampan.registry.trust.keys import PrivateKey, PublicKey
+from sampan.registry.trust.payload import Payload, decode_payload, encode_payload
+
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`payload` as it was signed; `annotations` of its layer, of which one is the signature itself."""
+
+    payload: bytes
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The signature in base64."""
+        return self.annotations.get(SIGNATURE_ANNOTATION, "")
+
+    @property
+    def digest(self) -> Digest:
+        """Of the payload: the name of its blob."""
+        return Digest.of(self.payload)
+
+    def signer(self, keys: Iterable[PublicKey]) -> PublicKey | None:
+        """The first of the keys that made it."""
+        try:
+            raw = base64.b64decode(self.text, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        return next((key for key in keys if key.verifies(raw, self.payload)), None)
+
+    def read(self) -> Payload:
+        """What it says; of worth only if somebody one trusts has signed it."""
+        return decode_payload(self.payload)
+
+
+def make_signature(key: PrivateKey, payload: Payload) -> Signature:
+    """Sign."""
+    raw = encode_payload(payload)
+    return Signature(raw, {SIGNATURE_ANNOTATION: base64.b64encode(key.sign(raw)).decode()})
