@@ -48,9 +48,9 @@ class Repository:
         """Delete a manifest by its digest."""
         await manifests.delete_manifest(self.exchange, name)
 
-    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
-        """The manifests of this type whose subject it is."""
-        return await referrers.list_referrers(self.exchange, subject, artifact_type, self.settings.limits)
+    async def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
+        """What says of itself that it is about this manifest: signatures, attestations; all, or those of a type."""
+        return await referrers.list_referrers(self.exchange, digest, self.settings.limits, artifact_type)
 
     async def put_referrer(self, subject: Digest, raw: bytes, described: Descriptor) -> None:
         """Push a manifest with this subject."""
@@ -67,10 +67,6 @@ class Repository:
     async def read(self, blob: Descriptor, limit_bytes: int) -> bytes:
         """A small blob, checked."""
         return await blobs.read_blob(self.exchange, blob, limit_bytes)
-
-    async def referrers(self, digest: Digest) -> list[Descriptor]:
-        """What says of itself that it is about this manifest: signatures, attestations."""
-        return await referrers.list_referrers(self.exchange, digest, self.settings.limits)
 
     def stream(self, blob: Descriptor, start: int = 0) -> AsyncIterator[bytes]:
         """A blob's bytes from one on, not checked but for their number."""
