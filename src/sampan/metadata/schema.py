@@ -66,4 +66,16 @@ _INITIAL = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_INITIAL,)
+_VERIFICATIONS = (
+    """CREATE TABLE verifications (
+        image_id TEXT NOT NULL REFERENCES images (image_id) ON DELETE CASCADE,
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        key TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        verified_ns INTEGER NOT NULL,
+        PRIMARY KEY (image_id, repository, digest, key, reference)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_INITIAL, _VERIFICATIONS)

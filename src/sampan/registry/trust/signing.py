@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sign what a name stands for on its registry.
+
+Holds: what is signed is the digest that was read, whatever the tag says by then. A key signs a manifest for a name
+once: a second time finds the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sampan.oci.descriptor import Descriptor
+from sampan.oci.digest import Digest
+from sampan.oci.index import decode_index
+from sampan.oci.reference import Reference
+from sampan.registry.manifests import Fetched
+from sampan.registry.repository import Repository
+from sampan.registry.trust.keys import PrivateKey
+from sampan.registry.trust.payload import Payload, encode_payload
+from sampan.registry.trust.signature import Signature, make_signature
+from sampan.registry.trust.storage import SignatureStore
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOrder:
+    """How to sign: `identity` goes into the payload (else the repository's name), `annotations`, too."""
+
+    key: PrivateKey
+    identity: str = ""
+    annotations: Mapping[str, str] | None = None
+    recursive: bool = False
+    upload: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One signature; `is_new`: it was not there yet."""
+
+    digest: Digest
+    signature: Signature
+    is_new: bool
+
+
+async def sign_image(repository: Repository, reference: Reference, order: SigningOrder) -> list[Outcome]:
+    """Sign a manifest or an index; with `recursive` also everything that the index lists."""
+    subjects = await _find_subjects(repository, reference, recursive=order.recursive)
+    return [await _sign(repository, subject, reference, order) for subject in subjects]
+
+
+async def resolve(repository: Repository, reference: Reference) -> Fetched:
+    """The manifest of a name."""
+    return await repository.manifest(str(reference.digest) if reference.digest else reference.tag or "")
+
+
+async def _find_subjects(
+    repository: Repository, reference: Reference, *, recursive: bool
+) -> list[Descriptor]:
+    fetched = await resolve(repository, reference)
+    found = [fetched.descriptor]
+    if recursive and fetched.is_index:
+        found += decode_index(fetched.raw, fetched.media_type).manifests
+    return list({one.digest: one for one in found}.values())
+
+
+async def _sign(
+    repository: Repository, subject: Descriptor, reference: Reference, order: SigningOrder
+) -> Outcome:
+    payload = Payload(subject.digest, order.identity or reference.name, dict(order.annotations or {}))
+    store = SignatureStore(repository)
+    if order.upload:
+        raw = encode_payload(payload)
+        async for known in store.iter(subject.digest):
+            if known.payload == raw and known.signer([order.key.public]):
+                return Outcome(subject.digest, known, is_new=False)
+    signature = make_signature(order.key, payload)
+    if order.upload:
+        await store.add(subject, signature)
+    return Outcome(subject.digest, signature, is_new=True)
