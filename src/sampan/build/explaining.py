@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explain a build context: what of a folder a build sees, how large it is, and which line of .dockerignore decided.
+
+Holds: reads names and sizes only, never contents; nothing of a folder that cannot be read is guessed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sampan.build.dockerignore import iter_patterns
+from sampan.build.patterns import Match, PatternSet
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class Share:
+    """A number of files and their bytes."""
+
+    files: int = 0
+    size_bytes: int = 0
+
+    def add(self, size_bytes: int) -> None:
+        """One file more."""
+        self.files += 1
+        self.size_bytes += size_bytes
+
+
+@dataclass(slots=True)
+class Rule:
+    """One line of the ignore file, what it left out, and the first names of that."""
+
+    line: int
+    text: str
+    left_out: Share = field(default_factory=Share)
+    kept: Share = field(default_factory=Share)
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Explanation:
+    """A context as a build sees it; `tops` has what is sent, by the first component of its name."""
+
+    sent: Share = field(default_factory=Share)
+    left_out: Share = field(default_factory=Share)
+    tops: dict[str, Share] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def explain_context(path: str, ignore_text: str) -> Explanation:
+    """Walk a folder with the text of its ignore file ("" when it has none); OSError when it cannot be opened."""
+    explanation = Explanation(rules=_rules(ignore_text))
+    walk = _Walk(PatternSet(iter_patterns(ignore_text)), explanation)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        walk.folder(fd, "", None)
+    finally:
+        os.close(fd)
+    return explanation
+
+
+def _rules(text: str) -> list[Rule]:
+    """The lines that hold a pattern, in the order in which `iter_patterns` gives the patterns."""
+    lines = enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+    return [
+        Rule(number, line.strip()) for number, line in lines if next(iter_patterns(line), None) is not None
+    ]
+
+
+class _Walk:
+    def __init__(self, patterns: PatternSet, explanation: Explanation) -> None:
+        self.patterns = patterns
+        self.told = explanation
+
+    def folder(self, fd: int, path: str, found: Match | None) -> None:
+        for entry in self._children(fd, path):
+            child = f"{path}/{entry.name}" if path else entry.name
+            verdict = self.patterns.match(child, found)
+            if not entry.is_dir(follow_symlinks=False):
+                self._file(entry, child, verdict)
+                continue
+            try:
+                inner = os.open(entry.name, _DIRECTORY, dir_fd=fd)
+            except OSError:
+                self.told.unreadable.append(child)
+                continue
+            try:
+                self.folder(inner, child, verdict)
+            finally:
+                os.close(inner)
+
+    def _children(self, fd: int, path: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(fd) as listing:
+                yield from sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            self.told.unreadable.append(path or ".")
+
+    def _file(self, entry: os.DirEntry[str], path: str, verdict: Match) -> None:
+        try:
+            size_bytes = entry.stat(follow_symlinks=False).st_size
+        except OSError:  # gone since it was listed
+            return
+        # The last pattern that hit decides (`PatternSet.match`).
+        rule = self.told.rules[verdict.hits.bit_length() - 1] if verdict.hits else None
+        if not verdict.matched:
+            self.told.sent.add(size_bytes)
+            top, below, _ = path.partition("/")
+            self.told.tops.setdefault(top + below, Share()).add(size_bytes)
+            if rule is not None:
+                rule.kept.add(size_bytes)
+            return
+        self.told.left_out.add(size_bytes)
+        if rule is not None:
+            rule.left_out.add(size_bytes)
+            if len(rule.examples) < _EXAMPLES:
+                rule.examples.append(path)
