@@ -8,6 +8,7 @@ containers-registries.conf(5), so that such a file's tables can be copied.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,9 +17,17 @@ from typing import Any, Literal
 import msgspec
 
 from sampan.daemon.toml_lines import Path, find_line
+from sampan.daemon.trust_configuration import (
+    Trust,
+    TrustPublisher,
+    TrustRule,
+    find_trust_mistakes,
+    trust_policy,
+)
 from sampan.errors import InvalidArgument
 from sampan.registry import settings
 from sampan.registry.proxies import proxy_variables
+from sampan.registry.trust.policy import Policy
 
 _PLACE = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
@@ -86,6 +95,7 @@ class Configuration(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, 
     registry: tuple[Registry, ...] = ()
     limits: Limits = Limits()
     transfers: Transfers = Transfers()
+    trust: Trust = Trust()
 
 
 def configuration_path(environ: Mapping[str, str], uid: int) -> str:
@@ -120,9 +130,19 @@ def parse_configuration(text: str, name: str) -> Configuration:
         configuration = msgspec.convert(values, Configuration)
     except msgspec.ValidationError as error:
         raise _refusal(name, text, *_explain(error, values)) from None
-    for place, reason in _complaints(configuration):
+    complaints = _complaints(configuration)
+    complaints += find_trust_mistakes(configuration.trust, os.path.dirname(name))
+    for place, reason in complaints:
         raise _refusal(name, text, place, reason)
     return configuration
+
+
+def read_policy(configuration: Configuration, path: str) -> Policy:
+    """What `[trust]` of the file demands; its text is read again for the lines of the rules."""
+    if configuration.trust == Trust():
+        return Policy()
+    with open(path, encoding="utf-8") as file:
+        return trust_policy(configuration.trust, file.read(), path)
 
 
 def registry_settings(configuration: Configuration, environ: Mapping[str, str]) -> settings.Settings:
@@ -219,7 +239,12 @@ def _numbered(steps: tuple[str, ...], values: dict[str, Any]) -> Path:
     """Msgspec does not say which element of an array it is: the first that is wrong alone."""
     place: list[str | int] = []
     found: Any = values
-    kinds: dict[str, type[msgspec.Struct]] = {"registry": Registry, "mirror": Mirror}
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "registry": Registry,
+        "mirror": Mirror,
+        "publisher": TrustPublisher,
+        "rule": TrustRule,
+    }
     for position, step in enumerate(steps):
         if not step.startswith(".") and not step.isdecimal():
             place.append(step)

@@ -15,7 +15,7 @@ from aiohttp import web
 from sampan import log
 from sampan.api.app import make_app
 from sampan.api.connection import Connection
-from sampan.daemon.configuration import registry_settings
+from sampan.daemon.configuration import configuration_path, read_policy, registry_settings
 from sampan.daemon.hostfacts import read_host
 from sampan.engine.engine import Engine
 from sampan.errors import Conflict, InvalidArgument, Unsupported
@@ -52,6 +52,7 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
         host_ca=configuration.host_ca,
         runtime=configuration.runtime,
         registries=registry_settings(configuration, os.environ),
+        policy=read_policy(configuration, configuration_path(os.environ, os.geteuid())),
     )
     await engine.start()
     runner = web.AppRunner(

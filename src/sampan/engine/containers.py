@@ -56,6 +56,7 @@ class Containers:
         memberships: Memberships,
         events: EventBus,
         data_dir: str,
+        admit: Callable[[Image, str], None] = lambda *_: None,
     ) -> None:
         self._records = records
         self._images = images
@@ -64,6 +65,7 @@ class Containers:
         self._memberships = memberships
         self._events = events
         self._data_dir = data_dir
+        self._admit = admit
         self._by_id: dict[str, Container] = {}
         self._by_name: dict[str, Container] = {}
 
@@ -98,6 +100,7 @@ class Containers:
         host = normalise_host_config(create.host_config or HostConfig())
         _check(host)
         image = self._images.resolve(create.image)
+        self._admit(image, create.image)
         container = self._new_container(name, create, host, image)
         self._snapshots.prepare(container.id, image.chain_id)
         try:
@@ -112,6 +115,7 @@ class Containers:
 
     def _new_container(self, name: str, create: ContainerCreate, host: HostConfig, image: Image) -> Container:
         container_id = new_id()
+        free_name = self._free_name(name, container_id)
         config = merge_config(create, image.run_config)
         check_health_config(config.healthcheck)
         read_on_unhealthy(config, host.annotations)
@@ -134,7 +138,7 @@ class Containers:
             plan_mount_points(config, host, new_name=new_id, volumes_from=self._volumes_from(host)),
             container_id,
         )
-        return Container(container_id, self._free_name(name, container_id), time.time_ns(), document)
+        return Container(container_id, free_name, time.time_ns(), document)
 
     def _volumes_from(self, host: HostConfig) -> list[MountPoint]:
         points: list[MountPoint] = []
@@ -185,12 +189,29 @@ class Containers:
         document = encode_document(container.document)
         self._records.put(ContainerRecord(container.id, container.name, container.created_ns, document))
 
-    def forget(self, container: Container) -> None:
-        """Delete the record: from here on the container does not exist and its name is free."""
-        self._records.remove(container.id)
+    def forget(self, container: Container, *, volumes: bool = False) -> list[str]:
+        """Delete the record: from here on the container does not exist and its name is free.
+
+        With `volumes` also those of the volumes that nobody named and nobody else uses; gives their names.
+        """
+        orphans = self._only_users_volumes(container) if volumes else []
+        with self._records.transaction():
+            for name in orphans:
+                self._volumes.drop_record(name)
+            self._records.remove(container.id)
         self._by_id.pop(container.id, None)
         if self._by_name.get(container.name) is container:
             del self._by_name[container.name]
+        return orphans
+
+    def _only_users_volumes(self, container: Container) -> list[str]:
+        named = _named_volumes(container.host_config)
+        mounted = {point.name for point in container.document.mounts if point.type == "volume"}
+        return [
+            name
+            for name in mounted - named
+            if self._volumes.is_anonymous(name) and self.users_of_volume(name) == [container.id]
+        ]
 
     def publish(self, container: Container, action: str, **more: str) -> None:
         """Tell the world what happened to a container."""
@@ -221,6 +242,12 @@ def _check(host: HostConfig) -> None:
     check_limits(host, read_bounds())
     plan_resources(host, [])
     plan_capabilities((), add=host.cap_add or (), drop=host.cap_drop or (), privileged=host.privileged)
+
+
+def _named_volumes(host_config: HostConfig) -> set[str]:
+    """Sources that somebody named: as in Docker, such a volume stays, even one that got its own name by itself."""
+    binds = {bind.partition(":")[0] for bind in host_config.binds or ()}
+    return binds | {mount.source for mount in host_config.mounts or ()}
 
 
 def _with_access(point: MountPoint, *, readonly: bool) -> MountPoint:

@@ -12,25 +12,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.engine.events import EventBus
-from sampan.errors import InvalidArgument, NotFound, SampanError, Unavailable
+from sampan.engine.trusting import Trust
+from sampan.errors import InvalidArgument, NotFound, PermissionDenied, SampanError, Unavailable
 from sampan.image.pulling import Pulled, Puller
 from sampan.image.pushing import Pusher
 from sampan.image.remote import describe_remote
 from sampan.image.store import Image, ImageNotFound, ImageStore
 from sampan.image.transfer import Progress, ignore
+from sampan.metadata.verifications import VerificationTable
 from sampan.oci.platform import Platform, match_rank
 from sampan.oci.reference import DEFAULT_REGISTRY, Reference, parse_name, parse_reference
 from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.repository import Registries
 from sampan.registry.search import SearchRequest, plan_search, search_hub
+from sampan.registry.trust.guard import Guard
+from sampan.registry.trust.judgement import Refused
+from sampan.registry.trust.policy import Policy
 
 
 class Sharing:
     """What an engine does with registries."""
 
-    def __init__(self, images: ImageStore, registries: Registries, events: EventBus) -> None:
+    def __init__(
+        self, images: ImageStore, registries: Registries, events: EventBus, policy: Policy | None = None
+    ) -> None:
         self.registries = registries
-        self.puller = Puller(images, registries)
+        guard = Guard(policy or Policy(), VerificationTable(images.database), registries)
+        self.trust = Trust(guard)
+        self.puller = Puller(images, registries, guard)
         self.pusher = Pusher(images, registries)
         self._images = images
         self._events = events
@@ -49,6 +58,8 @@ class Sharing:
         for place in places[:-1]:
             try:
                 return await self._pull(place, asked, platform, credentials, progress)
+            except Refused:
+                raise
             except SampanError:
                 continue  # the next place of the list
         return await self._pull(places[-1], asked, platform, credentials, progress)
@@ -139,11 +150,13 @@ class RegistryImages:
 
     async def resolve(self, reference: str, platform: Platform | None, *, pull: bool) -> Image:
         """The image of that name; pulled if it is missing, for another platform, or asked to be."""
-        known = None if pull else self._find(reference, platform)
-        if known is not None:
-            return known
         credentials = self.credentials.get(parse_reference(reference).registry, ANONYMOUS)
+        known = None if pull else self._find(reference, platform)
         try:
+            if known is not None:
+                await self.sharing.trust.examine(known, reference, credentials)
+                self.sharing.trust.admit(known, reference)
+                return known
             pulled = await self.sharing.pull(reference, platform=platform, credentials=credentials)
         except SampanError as error:
             raise _unresolved(reference, error) from error
@@ -162,10 +175,10 @@ class RegistryImages:
 
 def _unresolved(reference: str, error: SampanError) -> SampanError:
     """Why a FROM cannot be had, in BuildKit's words, with what to do on a machine that reaches no registry."""
-    kind = NotFound if isinstance(error, NotFound) else Unavailable
+    kind = next((one for one in (NotFound, PermissionDenied) if isinstance(error, one)), Unavailable)
     parsed = parse_reference(reference)
     hint = error.hint
-    if hint is None and parsed.registry == DEFAULT_REGISTRY:
+    if hint is None and parsed.registry == DEFAULT_REGISTRY and not isinstance(error, Refused):
         name = parsed.familiar()
         hint = (
             f"make it with `sampan bootstrap {name}`, load or import it,"

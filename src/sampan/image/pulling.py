@@ -3,9 +3,9 @@
 
     manifest, config ──→ layers downloaded in parallel ──→ content store
                               └─ bytes so far ─→ unpacked from below upwards, under passing names ─→ one transaction
-Holds: an image, its names and its layers appear in one transaction, after every digest has been checked and one sync
-for all. What fails, or is killed, leaves blobs and snapshots without names, which are removed then or at the next
-start.
+Holds: what the policy demands of the name is met by the digest that is then pulled, before a layer is asked for. An
+image, its names and its layers appear in one transaction, after every digest has been checked and one sync for all.
+What fails, or is killed, leaves blobs and snapshots without names, which are removed then or at the next start.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sampan.image.model import Image
 from sampan.image.remote import RemoteImage, find_image
 from sampan.image.store import ImageStore
 from sampan.image.transfer import Line, Meter, Progress, ignore
+from sampan.metadata.verifications import VerificationTable
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform
@@ -34,6 +35,8 @@ from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.repository import Registries
 from sampan.registry.settings import GIB
 from sampan.registry.settings import Limits as RegistryLimits
+from sampan.registry.trust.guard import Guard
+from sampan.registry.trust.policy import Policy
 
 _THREADS = 16
 
@@ -61,9 +64,10 @@ class _Abort:
 class Puller:
     """All pulls of one engine."""
 
-    def __init__(self, store: ImageStore, registries: Registries) -> None:
+    def __init__(self, store: ImageStore, registries: Registries, guard: Guard | None = None) -> None:
         self._store = store
         self._registries = registries
+        self._guard = guard or Guard(Policy(), VerificationTable(store.database), registries)
         self._downloads = Downloads(store.content, registries.settings.downloads)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="unpack")
 
@@ -77,13 +81,17 @@ class Puller:
         names: Sequence[Reference] = (),
     ) -> Pulled:
         """Bring one image here, under its reference and the further `names`."""
+        self._guard.require_name(reference)
         repositories = self._registries.open(reference, credentials)
         found = await find_image(repositories, reference, platform=platform, content=self._store.content)
+        subjects = (found.digest, found.manifest.digest)
+        evidence = await self._guard.judge_pull(reference, subjects, (found.repository, *repositories))
         progress(Line(f"Pulling from {reference.repository}", str(reference.digest or reference.tag)))
         before = self._named(reference)
         references = [name for name in (reference, *names) if name.digest is None]
         await self._bring(found, references, reference.with_digest(found.digest), progress)
         image = self._store.get(found.config.image_id)
+        self._guard.remember(image.id, reference, evidence)
         pulled = Pulled(image, found.digest, before != str(image.id))
         progress(Line(f"Digest: {found.digest}"))
         news = "Downloaded newer image" if pulled.is_new else "Image is up to date"

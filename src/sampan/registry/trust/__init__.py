@@ -4,7 +4,7 @@
 Implements: cosign's signatures by key (simple signing payloads, both ways of storing them) and its encrypted keys;
 the requirements of containers-policy.json(5) that have to do with such keys.
 
-    keys, envelope, keyfiles      a key pair, at rest
+    keys, private_keys            a key pair; `envelope` seals it, `keyfiles` keeps it, `ecdsa` computes
     payload, signature            what is signed, and checking it
     documents, storage            signatures on a registry: by tag and by referrer
     signing                       a tag's images signed

@@ -10,25 +10,19 @@ import os
 import secrets
 
 from sampan.errors import Conflict, InvalidArgument, NotFound
-from sampan.registry.trust.keys import (
-    MAX_KEY_BYTES,
-    PrivateKey,
-    PublicKey,
-    decode_public_key,
-    encode_private_key,
-)
+from sampan.registry.trust.keys import MAX_KEY_BYTES, PublicKey, decode_public_key
 
 
-def write_key_pair(private: PrivateKey, passphrase: bytes, directory: str, name: str) -> tuple[str, str]:
-    """Write both halves; the paths of the private and the public one."""
+def write_key_pair(private: bytes, public: bytes, directory: str, name: str) -> tuple[str, str]:
+    """Write both halves, which are PEM; the paths of the private and the public one."""
     if not name or "/" in name or name.startswith("."):
         raise InvalidArgument(f"invalid key name {name!r}", hint="a file's name without its ending")
     paths = f"{directory}/{name}.key", f"{directory}/{name}.pub"
     for path in paths:
         if os.path.lexists(path):
             raise Conflict(f"{path} exists already", hint="remove it first, if nobody needs it any more")
-    _write(paths[0], encode_private_key(private, passphrase), 0o600)
-    _write(paths[1], private.public.pem, 0o644)
+    _write(paths[0], private, 0o600)
+    _write(paths[1], public, 0o644)
     return paths
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sampan.oci.digest import Digest
-from sampan.registry.trust.keys import PrivateKey, PublicKey
-from sampan.registry.trust.payload import Payload, decode_payload, encode_payload
+from sampan.registry.trust.keys import PublicKey
+from sampan.registry.trust.payload import Payload, decode_payload
 
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 
@@ -43,9 +43,3 @@ class Signature:
     def read(self) -> Payload:
         """What it says; of worth only if somebody one trusts has signed it."""
         return decode_payload(self.payload)
-
-
-def make_signature(key: PrivateKey, payload: Payload) -> Signature:
-    """Sign."""
-    raw = encode_payload(payload)
-    return Signature(raw, {SIGNATURE_ANNOTATION: base64.b64encode(key.sign(raw)).decode()})

@@ -7,6 +7,7 @@ once: a second time finds the first.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,9 +17,9 @@ from sampan.oci.index import decode_index
 from sampan.oci.reference import Reference
 from sampan.registry.manifests import Fetched
 from sampan.registry.repository import Repository
-from sampan.registry.trust.keys import PrivateKey
 from sampan.registry.trust.payload import Payload, encode_payload
-from sampan.registry.trust.signature import Signature, make_signature
+from sampan.registry.trust.private_keys import PrivateKey
+from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
 from sampan.registry.trust.storage import SignatureStore
 
 
@@ -77,3 +78,9 @@ async def _sign(
     if order.upload:
         await store.add(subject, signature)
     return Outcome(subject.digest, signature, is_new=True)
+
+
+def make_signature(key: PrivateKey, payload: Payload) -> Signature:
+    """Sign a payload."""
+    raw = encode_payload(payload)
+    return Signature(raw, {SIGNATURE_ANNOTATION: base64.b64encode(key.sign(raw)).decode()})
