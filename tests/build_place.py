@@ -17,7 +17,7 @@ from typing import Any
 
 from sampan.build.progress import LogEvent, StatusEvent, VertexEvent, WarningEvent
 from sampan.build.request import BuildRequest
-from sampan.build.seams import ExecStep, Output
+from sampan.build.seams import ExecStep, GivenSecrets, Output
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
 from sampan.image.store import Image, ImageStore
@@ -116,6 +116,8 @@ class BuildPlace:
         self.executor.started = asyncio.Event()
         if text is not None:
             options["dockerfile"] = text.encode()
+        if "secrets" in options:
+            options["secrets"] = GivenSecrets(options["secrets"])
         request = BuildRequest(context=str(self.project), **options)
         result = await self.builder.build(request, self.events.append)
         return self.images.get(result.image_id)

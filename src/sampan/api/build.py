@@ -25,8 +25,9 @@ from sampan.api.answers import JsonLines, error_line, json_response
 from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
-from sampan.build.errors import BuildFailed
+from sampan.build.errors import BuildFailed, classic_words
 from sampan.build.request import BuildRequest
+from sampan.build.seams import GivenSecrets
 from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
 from sampan.registry.credentials import decode_config_header
 
@@ -40,7 +41,7 @@ async def build(request: web.Request) -> web.StreamResponse:
     """ImageBuild."""
     engine = request.app[ENGINE]
     wanted = parse_build_query(request.query)
-    wanted["secrets"] = _decode_secrets(request.headers.get(SECRETS_HEADER, ""))
+    wanted["secrets"] = GivenSecrets(_decode_secrets(request.headers.get(SECRETS_HEADER, "")))
     accounts = decode_config_header(request.headers.get("X-Registry-Config", ""))
     wanted["images"] = engine.sharing.source(accounts)
     place = request.query.get("sampan.context")
@@ -69,7 +70,7 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
                 await lines.write(line)
         result = await building
     except SampanError as error:
-        await lines.write(error_line(error, error.exit_code if isinstance(error, BuildFailed) else None))
+        await lines.write(_failure_line(error, own=own))
         return await lines.close()
     except ConnectionError:
         raise
@@ -83,6 +84,15 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
     for line in classic.result_lines(str(result.image_id), wanted.tags, own=own):
         await lines.write(line)
     return await lines.close()
+
+
+def _failure_line(error: SampanError, *, own: bool) -> dict[str, Any]:
+    """The last line of a build that failed; its code is that of the program, as `docker build` exits with it."""
+    if not isinstance(error, BuildFailed):
+        return error_line(error)
+    if not own:
+        error.message = classic_words(error)
+    return error_line(error, error.exit_code)
 
 
 def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:

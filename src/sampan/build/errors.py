@@ -8,7 +8,9 @@ from sampan.errors import SampanError
 
 
 class BuildFailed(SampanError):  # noqa: N818 - as all kinds of errors here
-    """A step failed: which vertex, where in the Dockerfile, and the exit code if a program ended with one."""
+    """A step failed: which vertex, where in the Dockerfile, and the program's command line and
+    exit code if one ended badly.
+    """
 
     def __init__(
         self,
@@ -16,6 +18,7 @@ class BuildFailed(SampanError):  # noqa: N818 - as all kinds of errors here
         *,
         vertex: str = "",
         exit_code: int | None = None,
+        arguments: tuple[str, ...] = (),
         source: Source | None = None,
         location: Location | None = None,
         hint: str | None = None,
@@ -23,6 +26,8 @@ class BuildFailed(SampanError):  # noqa: N818 - as all kinds of errors here
         super().__init__(message, hint=hint)
         self.vertex = vertex
         self.exit_code = exit_code
+        self.arguments = arguments
+        self.source = source
         self.location = location
         self.excerpt = source.excerpt(location) if source is not None and location is not None else ""
 
@@ -30,3 +35,10 @@ class BuildFailed(SampanError):  # noqa: N818 - as all kinds of errors here
 def process_failed(arguments: tuple[str, ...], exit_code: int) -> str:
     """BuildKit's words for a program that ended with another status than 0."""
     return f'process "{" ".join(arguments)}" did not complete successfully: exit code: {exit_code}'
+
+
+def classic_words(error: BuildFailed) -> str:
+    """The same in the words of Docker's classic builder, for those who speak its protocol."""
+    if not error.arguments:
+        return error.message
+    return f"The command '{' '.join(error.arguments)}' returned a non-zero code: {error.exit_code}"

@@ -56,7 +56,9 @@ class StepRunner:
         async def work(active: str) -> None:
             code = await run_program(services, step, active, parent, planned, vertex.log)
             if code != 0:
-                raise BuildFailed(process_failed(step.arguments, code), exit_code=code)
+                raise BuildFailed(
+                    process_failed(step.arguments, code), exit_code=code, arguments=step.arguments
+                )
 
         return await self._cached(key, parent, vertex, work)
 

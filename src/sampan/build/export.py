@@ -35,7 +35,7 @@ async def export_image(
     tags: tuple[str, ...],
 ) -> Image:
     """Record the image under its tags."""
-    layers = await _digest_layers(solved, services)
+    layers = await digest_layers(solved, services)
     config = build_config(solved, layers, platform=platform, labels=labels)
     # A layer's size is that of its files, which the snapshot knows; a result's is that of its tar.
     infos = [LayerInfo(parse_digest(diff_id)) for diff_id in solved.base.diff_ids]
@@ -77,7 +77,7 @@ def _history(solved: SolvedStage, layers: list[Result]) -> list[History]:
     return lines
 
 
-async def _digest_layers(solved: SolvedStage, services: StepServices) -> list[Result]:
+async def digest_layers(solved: SolvedStage, services: StepServices) -> list[Result]:
     """The layers with their digests, computed at the same time where they are not known."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_digest_layer(services, layer)) for layer in solved.base.layers]

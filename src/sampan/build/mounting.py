@@ -73,7 +73,7 @@ async def make_mounts(
             case MountKind.TMPFS:
                 mounts.append(ExecMount("tmpfs", one.mount.target, size_bytes=one.mount.size_bytes))
             case MountKind.SECRET:
-                _secret(services, one.mount, stack, mounts, env)
+                await _secret(services, one.mount, stack, mounts, env)
             case MountKind.SSH:
                 raise Unsupported("RUN --mount=type=ssh is not supported yet")
     if script is not None:
@@ -157,12 +157,12 @@ def _fill_cache(services: StepServices, planned: PlannedMount, path: str) -> Non
         os.rmdir(building)
 
 
-def _secret(
+async def _secret(
     services: StepServices, mount: RunMount, stack: AsyncExitStack, mounts: list[ExecMount], env: list[str]
 ) -> None:
     """A file in memory, or a variable; a secret that nobody gave is simply not there unless it is required."""
     name = mount.id or mount.source or os.path.basename(mount.target)
-    value = services.secrets.get(name)
+    value = await services.secrets.get(name)
     if value is None:
         if mount.required:
             raise NotFound(f"secret {name}: not found", hint=f"give it with --secret id={name},src=FILE")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sampan.build.seams import ImageSource
+from sampan.build.seams import ContextSource, GivenSecrets, ImageSource, Secrets
 from sampan.oci.digest import Digest
 
 
@@ -16,7 +16,8 @@ class BuildRequest:
 
     `context` is a folder, read in place; `dockerfile` a path, relative to it or absolute, or the text itself
     as bytes. A `named_contexts` value is a folder or ``docker-image://REFERENCE``. A build argument whose
-    value is None is as good as not given. `host_ca` None means the engine's default. `cache_from` is
+    value is None is as good as not given. `sources` has the contexts that are brought from a client, by name;
+    "" is the main one, which then has no folder. `host_ca` None means the engine's default. `cache_from` is
     accepted and not needed: everything that was built here is a cache.
     """
 
@@ -34,7 +35,8 @@ class BuildRequest:
     shm_size_bytes: int | None = None
     host_ca: bool | None = None
     named_contexts: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=GivenSecrets)
+    sources: Mapping[str, ContextSource] = field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
     images: ImageSource | None = None
     """Where FROM finds images; None is the builder's own source."""

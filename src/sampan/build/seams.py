@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sampan.oci.config import ImageConfig
@@ -58,6 +58,34 @@ class Executor(Protocol):
 
     def run(self, step: ExecStep, *, output: Output) -> Awaitable[int]:
         """The exit code, when the program has ended and its snapshot is no longer mounted."""
+
+
+class ContextSource(Protocol):
+    """A build context that lies with a client and is brought when a step first reads it."""
+
+    def load(self, paths: tuple[str, ...] | None, report: Callable[[int], None]) -> Awaitable[str]:
+        """A folder with what of these paths (None: of everything) is not ignored; it stays for the build.
+
+        `report` is told how many bytes have come.
+        """
+
+
+class Secrets(Protocol):
+    """Where RUN's secrets come from."""
+
+    def get(self, name: str) -> Awaitable[bytes | None]:
+        """The secret's value, None if there is none of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSecrets:
+    """Secrets that came with the request."""
+
+    values: Mapping[str, bytes] = field(default_factory=dict)
+
+    async def get(self, name: str) -> bytes | None:
+        """The secret's value."""
+        return self.values.get(name)
 
 
 class BaseImage(Protocol):

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from sampan.archive.apply import extract_archive
 from sampan.build.arguments import platform_arguments, proxy_environment
 from sampan.build.blocking import Blocking
+from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
-from sampan.build.export import export_image
 from sampan.build.origins import ContextFolder, open_context
 from sampan.build.pruning import describe_cache, prune_cache
 from sampan.build.reporter import Reporter
 from sampan.build.request import BuildRequest, BuildResult
-from sampan.build.seams import BaseImage, Executor, ImageSource
+from sampan.build.seams import BaseImage, ContextSource, Executor, ImageSource
 from sampan.build.services import StepServices, Workplace
 from sampan.build.solver import Solver
 from sampan.build.stages import StagePlan, plan_stages
@@ -89,9 +89,17 @@ class Builder:
 
     async def build(self, request: BuildRequest, progress: Callable[[Progress], None]) -> BuildResult:
         """Build an image; what happens is told to `progress`, in this loop's thread."""
+        tags = tuple(str(parse_reference(tag)) for tag in request.tags)
+        async with self.solve(request, progress) as built:
+            return BuildResult((await built.record_image(tags)).id)
+
+    @contextlib.asynccontextmanager
+    async def solve(
+        self, request: BuildRequest, progress: Callable[[Progress], None]
+    ) -> AsyncIterator[Built]:
+        """Build all but the image; the block makes of it what it wants."""
         reporter = Reporter(progress)
         blocking = Blocking(self._pool)
-        tags = tuple(str(parse_reference(tag)) for tag in request.tags)
         build_args = {name: value for name, value in request.build_args.items() if value is not None}
         with reporter.vertex("[internal] load build definition from Dockerfile") as vertex:
             dockerfile = await blocking.run(read_dockerfile, request)
@@ -113,15 +121,10 @@ class Builder:
             reporter=reporter,
             pull=request.pull,
         )
+        labels = {name: value or "" for name, value in request.labels.items()}
         try:
             solved = await solver.solve()
-            with reporter.vertex("exporting to image", solved.compiled.trailing) as vertex:
-                labels = {name: value or "" for name, value in request.labels.items()}
-                image = await export_image(
-                    solved, services, self._images, platform=platform, labels=labels, tags=tags
-                )
-                vertex.result = image.id.short
-            return BuildResult(image.id)
+            yield Built(solved, services, self._images, platform, labels, reporter)
         finally:
             used = [result.key for result in solver.used]
             self.cache.let_go(used)
@@ -218,12 +221,16 @@ def _plan(
     return plan, platform
 
 
-def _open_contexts(request: BuildRequest) -> dict[str, ContextFolder]:
-    """The main context under "", and the named ones that are folders."""
+def _open_contexts(request: BuildRequest) -> dict[str, ContextFolder | ContextSource]:
+    """The main context under "", and the named ones that are folders; a client's are brought when needed."""
     dockerfile = request.dockerfile if isinstance(request.dockerfile, str) else ""
-    contexts = {"": open_context(request.context, dockerfile=dockerfile)}
+    contexts: dict[str, ContextFolder | ContextSource] = {
+        name.lower(): source for name, source in request.sources.items()
+    }
+    if "" not in contexts:
+        contexts[""] = open_context(request.context, dockerfile=dockerfile)
     for name, value in request.named_contexts.items():
-        if not value.startswith("docker-image://"):
+        if not value.startswith("docker-image://") and name.lower() not in contexts:
             if "://" in value:
                 raise InvalidArgument(f"build context {name}={value} is not supported")
             contexts[name.lower()] = open_context(value)

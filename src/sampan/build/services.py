@@ -18,8 +18,9 @@ from sampan.build.blocking import Blocking
 from sampan.build.cache import BuildCache, Result
 from sampan.build.files.copy import Written
 from sampan.build.files.digests import FileDigests
+from sampan.build.kept import KeptContexts
 from sampan.build.remote import Fetched
-from sampan.build.seams import Executor
+from sampan.build.seams import Executor, GivenSecrets, Secrets
 from sampan.linux.tree import remove_tree
 from sampan.snapshot.store import SnapshotStore
 
@@ -39,6 +40,7 @@ class Workplace:
         for path in (root, self.empty, self.temporary, self.manifests, self.mounts, self.downloads):
             os.makedirs(path, mode=0o700, exist_ok=True)
         self._private: set[str] = set()
+        self.contexts = KeptContexts(f"{root}/contexts")
         self.digests = FileDigests(f"{root}/digests")
 
     @contextmanager
@@ -143,7 +145,7 @@ class StepServices:
     shm_size_bytes: int | None = None
     host_ca: bool | None = None
     proxy_env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=GivenSecrets)
 
     def folder(self, result: Result) -> str:
         """The directory of a result's own tree, which stays whatever it is called."""

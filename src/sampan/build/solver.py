@@ -33,11 +33,13 @@ from sampan.build.draft import Draft
 from sampan.build.errors import BuildFailed
 from sampan.build.executing import StepRunner
 from sampan.build.mounting import PlannedMount
+from sampan.build.patterns import PatternSet
 from sampan.build.reporter import Reporter, Vertex
-from sampan.build.seams import BaseImage, ImageSource
+from sampan.build.seams import BaseImage, ContextSource, ImageSource
 from sampan.build.services import StepServices
 from sampan.build.stages import FromContext, FromImage, FromScratch, FromStage, Origin, Stage, StagePlan
 from sampan.build.steps import CopyStep, RunStep, Step, WorkdirStep
+from sampan.build.wanted import wanted_paths
 from sampan.errors import DiskFull, Internal, NotFound, SampanError, Unavailable, Unsupported
 from sampan.metadata.images import LayerTable
 from sampan.oci.config import History
@@ -80,7 +82,7 @@ class Solver:
         *,
         images: ImageSource,
         layers: LayerTable,
-        contexts: Mapping[str, origins.ContextFolder],
+        contexts: Mapping[str, origins.ContextFolder | ContextSource],
         build_args: Mapping[str, str],
         reporter: Reporter,
         pull: bool,
@@ -221,7 +223,7 @@ class Solver:
         """A context as its folder, everything else as the directories of a root filesystem."""
         match origin:
             case FromContext(name=name):
-                return self._contexts[name]
+                return await self._context(name)
             case FromScratch():
                 return origins.Root((), _EMPTY.identity)
             case FromStage(index=index):
@@ -229,6 +231,39 @@ class Solver:
             case FromImage():
                 result = self._tree_of(await self._image(origin, self.plan.target))
         return origins.Root(self.services.lowers(result), result.identity)
+
+    async def _context(self, name: str) -> origins.ContextFolder:
+        """A folder that is here, or one that is brought when it is first needed."""
+        context = self._contexts[name]
+        if isinstance(context, origins.ContextFolder):
+            return context
+        return await self._once(("context", name), lambda: self._load_context(name, context))
+
+    async def _load_context(self, name: str, source: ContextSource) -> origins.ContextFolder:
+        paths = await self._wanted_paths(name)
+        shown = f"[context {name}] load from client" if name else "[internal] load build context"
+        with self.reporter.vertex(shown) as vertex:
+            size = 0
+
+            def report(received: int) -> None:
+                nonlocal size
+                size = received
+                vertex.status("transferring context:", received)
+
+            folder = await source.load(paths, report)
+            vertex.status("transferring context:", size, completed=True)
+        return origins.ContextFolder(folder, PatternSet(()))
+
+    async def _wanted_paths(self, name: str) -> tuple[str, ...] | None:
+        """What of a context is read; a base image's triggers may read anything."""
+        for index in self._wanted:
+            stage = self.plan.stages[index]
+            if (
+                isinstance(stage.base, FromImage)
+                and (await self._image(stage.base, stage)).config.config.on_build
+            ):
+                return None
+        return wanted_paths(self.plan, self._wanted, name)
 
     def _located(self, error: SampanError | OSError, step: Step) -> BuildFailed:
         if isinstance(error, OSError) and error.errno == ENOSPC:
@@ -238,6 +273,7 @@ class Solver:
             message,
             vertex=step.name,
             exit_code=error.exit_code if isinstance(error, BuildFailed) else None,
+            arguments=error.arguments if isinstance(error, BuildFailed) else (),
             source=self.plan.source,
             location=step.location,
             hint=error.hint if isinstance(error, SampanError) else None,

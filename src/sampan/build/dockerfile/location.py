@@ -50,6 +50,7 @@ class DockerfileError(InvalidArgument):
     def __init__(self, reason: str, *, source: Source, location: Location, hint: str | None = None) -> None:
         super().__init__(f"{source.name}:{location.start}: {reason}", hint=hint)
         self.reason = reason
+        self.source: Source | None = source
         self.location = location
         self.excerpt = source.excerpt(location)
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files of a context a build reads, so that a client need not send the others (pure).
+
+What cannot be told before the stages run (variables in names, ONBUILD) counts as everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sampan.build.dockerfile import instructions as ins
+from sampan.build.dockerfile.location import Misuse
+from sampan.build.dockerfile.mounts import MountKind, parse_mount
+from sampan.build.patterns import clean_path
+from sampan.build.stages import FromContext, Origin, Stage, StagePlan
+
+_REMOTE = re.compile(r"https?://|git@|git://|ssh://")
+
+
+def wanted_paths(plan: StagePlan, stages: Iterable[int], name: str) -> tuple[str, ...] | None:
+    """Paths and wildcards, relative to the context of that name; None is all of it."""
+    found: set[str] = set()
+    for index in stages:
+        stage = plan.stages[index]
+        for instruction in stage.instructions:
+            if isinstance(instruction, ins.Onbuild):
+                return None
+            for path in _paths(plan, stage, instruction, name):
+                cleaned = clean_path("/" + path).strip("/")
+                if not cleaned or "$" in path or "**" in path:
+                    return None
+                found.add(cleaned)
+    return tuple(sorted(found))
+
+
+def _paths(plan: StagePlan, stage: Stage, instruction: ins.Instruction, name: str) -> Iterator[str]:
+    if isinstance(instruction, ins.Transfer):
+        source = instruction.source_stage if isinstance(instruction, ins.Copy) else ""
+        if _is_context(_origin(plan, stage, source), name):
+            remote = isinstance(instruction, ins.Add)
+            yield from (path for path in instruction.sources if not (remote and _REMOTE.match(path)))
+    if isinstance(instruction, ins.Run):
+        for text in instruction.mounts:
+            yield from _mount_paths(plan, stage, text, name)
+
+
+def _mount_paths(plan: StagePlan, stage: Stage, text: str, name: str) -> Iterator[str]:
+    try:
+        mount = parse_mount(text)
+    except Misuse:
+        yield "$"  # only its variables' values make sense of it
+        return
+    if mount.kind is MountKind.BIND and _is_context(_origin(plan, stage, mount.source_stage), name):
+        yield "$" if "$" in text else mount.source
+
+
+def _origin(plan: StagePlan, stage: Stage, source: str) -> Origin:
+    return plan.origin(source, stage) if source else FromContext()
+
+
+def _is_context(origin: Origin, name: str) -> bool:
+    return isinstance(origin, FromContext) and origin.name == name
