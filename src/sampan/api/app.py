@@ -21,6 +21,7 @@ from sampan.api import (
     system,
     unsupported,
     volumes,
+    websocket,
 )
 from sampan.api.errors import Route, errors_middleware
 from sampan.api.hijack import stay_http
@@ -32,6 +33,7 @@ from sampan.errors import InvalidArgument
 RESOURCES = (
     containers,
     streams,
+    websocket,
     archive,
     figures,
     commit,

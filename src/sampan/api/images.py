@@ -28,6 +28,10 @@ from sampan.oci.run_config import RunConfig
 routes = web.RouteTableDef()
 
 TAR = "application/x-tar"
+# docker-compose 1 negotiates the newest version and still reads a field that went in 1.45 (`ContainerConfig`);
+# without it, it cannot make a changed service anew, which is its best-known failure with new Docker engines.
+COMPOSE_V1 = "docker-compose/1."
+LAST_WITH_CONTAINER_CONFIG = "1.44"
 
 
 def find(request: web.Request) -> Image:
@@ -80,7 +84,10 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
 @routes.get("/images/{name:.+}/json")
 async def inspect_image(request: web.Request) -> web.Response:
     """ImageInspect."""
-    return described(request, "image", request.app[ENGINE].images.inspect(find(request)))
+    inspected = request.app[ENGINE].images.inspect(find(request))
+    if request.headers.get("User-Agent", "").startswith(COMPOSE_V1):
+        inspected = as_of(LAST_WITH_CONTAINER_CONFIG, "image", inspected)
+    return described(request, "image", inspected)
 
 
 @routes.get("/images/{name:.+}/history")

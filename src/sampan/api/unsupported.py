@@ -17,10 +17,7 @@ NO_MANAGER = (
     "swarm and try again."
 )
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
-NOT_YET = (
-    ("GET", "/containers/{id}/attach/ws"),
-    ("POST", "/session"),
-)
+NOT_YET = (("POST", "/session"),)
 
 
 async def no_swarm(_: web.Request) -> web.Response:

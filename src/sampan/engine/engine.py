@@ -164,6 +164,12 @@ class Engine:
                 os.close(attachment.fd)
         self.containers.publish(container, "attach")
 
+    def withdraw(self, container: Container, attachment: Attachment | None) -> None:
+        """The client has gone: its stream waits for the start no longer."""
+        if attachment in container.attachments:
+            container.attachments.remove(attachment)
+            os.close(attachment.fd)
+
     async def replay_logs(self, container: Container, fd: int, *, stdout: bool, stderr: bool) -> None:
         """Write what the container has said so far to an attached client."""
         request = LogRequest(stdout=stdout, stderr=stderr, framed=not container.config.tty)
