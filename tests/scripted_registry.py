@@ -85,6 +85,8 @@ class ScriptedRegistry:
             return answer
         if request.path == "/v2/":
             return web.json_response({})
+        if "/referrers/" in request.path:  # a registry of distribution-spec 1.0
+            return web.Response(status=404)
         match = re.fullmatch(r"/v2/(.+)/(manifests|blobs)/(.+)", request.path)
         assert match is not None, request.path
         if match[3].startswith("uploads/"):

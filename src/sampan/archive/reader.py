@@ -75,6 +75,10 @@ class TarReader:
         while self._remaining:
             yield self.read(CHUNK_BYTES)
 
+    def skip(self) -> None:
+        """The caller has moved the stream past the current member's data."""
+        self._remaining = 0
+
     def drain(self) -> None:
         """Read what follows the end mark, so that a digest of the stream covers all of it."""
         while self._stream.read(CHUNK_BYTES):

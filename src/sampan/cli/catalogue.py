@@ -82,6 +82,7 @@ COMMANDS: dict[str, Entry] = {
     **_IMAGE,
     "bootstrap": Entry("bootstrap", "Build a base image from the distribution's packages"),
     "completion": Entry("completion", "Generate the autocompletion script for the specified shell"),
+    "copy": Entry("copy", "Copy an image between registries, archives, folders and engines"),
     "events": _EVENTS,
     "images": _IMAGES,
     "info": _INFO,

@@ -115,9 +115,10 @@ class Images:
         query = {"quiet": "1" if quiet else "0", "platform": _platform(platform)}
         return self._engine.call("POST", "/images/load", query, body=body, fields=_TAR)
 
-    def save(self, names: Sequence[str], *, platform: str = "") -> Answer:
-        """Images as one archive."""
-        return self._engine.call("GET", "/images/get", {"names": names, "platform": _platform(platform)})
+    def save(self, names: Sequence[str], *, platform: str = "", originals: bool = False) -> Answer:
+        """Images as one archive; `originals` (of our engine only): with the manifests and blobs they came with."""
+        query = {"names": names, "platform": _platform(platform), "sampan.originals": originals or None}
+        return self._engine.call("GET", "/images/get", query)
 
     def build(
         self,

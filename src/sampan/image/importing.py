@@ -13,7 +13,7 @@ from sampan.archive.digesting import DigestReader
 from sampan.archive.reader import CHUNK_BYTES, Readable
 from sampan.image.layers import LayerSource
 from sampan.image.model import Image
-from sampan.image.packing import ZstdWriter
+from sampan.archive.packing import ZstdWriter
 from sampan.oci import media_type
 from sampan.oci.config import History, decode_image_config, encode_image_config
 from sampan.oci.descriptor import Descriptor

@@ -28,7 +28,7 @@ from sampan.content.store import ContentStore
 from sampan.errors import DataCorrupt
 from sampan.image.claims import Claims
 from sampan.image.model import LayerInfo
-from sampan.image.packing import GzipWriter
+from sampan.archive.packing import GzipWriter
 from sampan.metadata.database import Database
 from sampan.metadata.images import LayerRecord, LayerTable
 from sampan.oci.chain import chain_ids

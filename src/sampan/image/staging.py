@@ -19,7 +19,7 @@ from sampan.archive.entry import ArchiveRefused, Entry, InvalidArchive, Kind
 from sampan.archive.extract import clean_name
 from sampan.archive.reader import CHUNK_BYTES, Readable, TarReader
 from sampan.content.store import ContentStore
-from sampan.image.packing import ZstdWriter
+from sampan.archive.packing import ZstdWriter
 from sampan.oci.digest import HEX_LENGTHS, Digest, DigestMismatch
 
 MAX_MEMBERS = 100_000

@@ -6,7 +6,7 @@ Implements: OCI image-spec 1.1, image-index.md; Docker manifest list; the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sampan.errors import NotFound
@@ -26,6 +26,7 @@ from sampan.oci.platform import Platform, match_rank
 
 # BuildKit lists its provenance attestations as images for a platform that no machine has.
 _ATTESTATION = "vnd.docker.reference.type"
+_ATTESTED = "vnd.docker.reference.digest"
 _UNSTATED_RANK = 100
 
 
@@ -74,6 +75,13 @@ def decode_index(raw: bytes, declared_type: str = "") -> Index:
     )
 
 
+def is_attestation(descriptor: Descriptor, *, of: Collection[str] | None = None) -> bool:
+    """Whether it is not an image but says something about one (`of`: one with any of these digests)."""
+    if _ATTESTATION not in descriptor.annotations:
+        return False
+    return of is None or descriptor.annotations.get(_ATTESTED) in of
+
+
 def encode_index(
     manifests: Iterable[Descriptor], *, docker: bool = False, annotations: Mapping[str, str] | None = None
 ) -> bytes:
@@ -89,7 +97,7 @@ def encode_index(
 
 
 def _rank(descriptor: Descriptor, platform: Platform) -> int | None:
-    if _ATTESTATION in descriptor.annotations:
+    if is_attestation(descriptor):
         return None
     if descriptor.platform is None:
         # An index of one image need not say for which platform; anything that does say so is better.

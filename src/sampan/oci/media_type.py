@@ -51,6 +51,19 @@ _LAYERS = {
 }
 
 
+_OCI_LAYERS = {
+    Compression.NONE: OCI_LAYER,
+    Compression.GZIP: OCI_LAYER_GZIP,
+    Compression.ZSTD: OCI_LAYER_ZSTD,
+}
+_DOCKER_LAYERS = {Compression.NONE: DOCKER_LAYER, Compression.GZIP: DOCKER_LAYER_GZIP}
+
+
+def layer_type(compression: Compression, *, docker: bool = False) -> str:
+    """The media type of a layer that is compressed so; Docker's schema 2 has none for zstd."""
+    return (_DOCKER_LAYERS if docker else _OCI_LAYERS)[compression]
+
+
 def is_layer(media_type: str) -> bool:
     """Whether this names a filesystem layer."""
     return media_type in _LAYERS

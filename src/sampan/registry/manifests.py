@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from sampan.errors import DataCorrupt, NotFound, SampanError, Unavailable
+from sampan.errors import DataCorrupt, InvalidArgument, NotFound, SampanError, Unavailable
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, DigestMismatch, InvalidDigest, parse_digest
@@ -32,6 +32,10 @@ ACCEPTED = (
 _MAX_TAG_PAGES = 1000
 _MAX_PAGE_BYTES = 4 << 20
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,]*rel="?next')
+
+
+class ManifestRefused(InvalidArgument):
+    """The registry does not take this kind of manifest; it may take another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +97,19 @@ async def put_manifest(exchange: Exchange, name: str, raw: bytes, kind: str) -> 
     """Push a manifest, by tag or digest; whether the registry keeps the list of its subject's referrers."""
     repository = exchange.endpoint.repository
     scopes = frozenset({repository_scope(repository, "pull", "push")})
-    async with exchange.request(
-        "PUT",
-        f"/v2/{repository}/manifests/{name}",
-        scopes=scopes,
-        accept=(200, 201, 202),
-        headers={"Content-Type": kind},
-        body=lambda: raw,
-    ) as response:
-        said = response.headers.get("Docker-Content-Digest", "")
-        has_referrers = "OCI-Subject" in response.headers
+    try:
+        async with exchange.request(
+            "PUT",
+            f"/v2/{repository}/manifests/{name}",
+            scopes=scopes,
+            accept=(200, 201, 202),
+            headers={"Content-Type": kind},
+            body=lambda: raw,
+        ) as response:
+            said = response.headers.get("Docker-Content-Digest", "")
+            has_referrers = "OCI-Subject" in response.headers
+    except InvalidArgument as error:
+        raise ManifestRefused(error.message, hint=error.hint) from error
     actual = Digest.of(raw)
     if said.startswith("sha256:") and said != str(actual):
         raise Broken(f"manifest {name}: the registry stored {said}, not {actual}")

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OCI image layouts: ``oci:FOLDER[:NAME]``.
+
+Implements: OCI image-spec 1.1, image-layout.md; names are the annotation ``org.opencontainers.image.ref.name``, as
+containers-image reads and writes it.
+Holds: index.json is replaced as a whole, under a lock, when everything that it names is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from secrets import token_hex
+
+from sampan.errors import InvalidArgument, NotFound
+from sampan.oci import media_type
+from sampan.oci.descriptor import IMAGE_NAME, REFERENCE_NAME, Descriptor
+from sampan.oci.digest import Digest, DigestMismatch
+from sampan.oci.document import decode_object, encode_object
+from sampan.oci.index import decode_index, encode_index
+from sampan.oci.reference import InvalidReference, parse_reference
+from sampan.registry.settings import Limits
+from sampan.transport.checked import file_blob
+from sampan.transport.files import Files, FolderFiles, read_file
+from sampan.transport.model import Abilities, Blob, Document, Sent
+from sampan.transport.partial import receive, remove_partial
+
+_INDEX = "index.json"
+_MARK = "oci-layout"
+_LAYOUT = {"imageLayoutVersion": "1.0.0"}
+
+
+class LayoutSource:
+    """One image of a layout; without a name the only one."""
+
+    keeps_digests = True
+
+    def __init__(self, files: Files, name: str, limits: Limits, *, place: str) -> None:
+        self._files = files
+        self._limits = limits
+        self._place = place
+        self._entries = read_index(files, limits)
+        self._root = choose(self._entries, name, place)
+
+    async def root(self) -> Document:
+        """What the name stands for."""
+        return await asyncio.to_thread(self._document, self._root)
+
+    async def manifest(self, digest: Digest) -> Document:
+        """By digest, whatever index.json says."""
+        return await asyncio.to_thread(self._document, Descriptor("", digest, 0))
+
+    def blob(self, descriptor: Descriptor) -> Blob:
+        """A file of the layout."""
+        name = blob_name(descriptor.digest)
+        return file_blob(descriptor, lambda: self._files.open(name))
+
+    async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
+        """Those that index.json lists; a layout has no other list of them."""
+        return [one for one in self._entries if (await self.manifest(one.digest)).subject == digest]
+
+    async def tagged(self, tag: str) -> Document | None:
+        """A neighbour that index.json names so."""
+        entry = next((one for one in self._entries if one.annotations.get(REFERENCE_NAME) == tag), None)
+        return await self.manifest(entry.digest) if entry else None
+
+    async def close(self) -> None:
+        """Let the archive go, if it is one."""
+        self._files.close()
+
+    def _document(self, descriptor: Descriptor) -> Document:
+        raw = read_file(self._files, blob_name(descriptor.digest), self._limits.manifest_bytes)
+        actual = Digest.of(raw, descriptor.digest.algorithm)
+        if actual != descriptor.digest:
+            raise DigestMismatch(descriptor.digest, actual)
+        return Document(raw, descriptor.media_type or kind_of(raw))
+
+
+class LayoutSink:
+    """Writes one image into a layout, which is made if there is none; the rest of it stays as it is."""
+
+    abilities = Abilities()
+
+    def __init__(self, folder: str, name: str, *, full_name: str = "") -> None:
+        self.folder = folder
+        self._name = name
+        self._full_name = full_name
+        self._entries: list[Descriptor] = []
+        if os.path.isdir(folder) and os.listdir(folder) and not os.path.exists(f"{folder}/{_MARK}"):
+            raise InvalidArgument(f"{folder} is not empty, and not an OCI image layout")
+        os.makedirs(f"{folder}/blobs/sha256", exist_ok=True)
+        if not os.path.exists(f"{folder}/{_MARK}"):
+            write_whole(f"{folder}/{_MARK}", encode_object(_LAYOUT))
+
+    async def has(self, blob: Descriptor) -> bool:
+        """Whether a file of that size has that name."""
+        try:
+            return os.stat(self._path(blob.digest)).st_size == blob.size
+        except FileNotFoundError:
+            return False
+
+    async def put(self, blob: Blob, sent: Sent) -> str:
+        """Write it, or go on with what an earlier attempt has written."""
+        await receive(blob, self.folder, self._path(blob.descriptor.digest), sent)
+        return "Copied"
+
+    async def put_manifest(self, document: Document, tag: str | None = None) -> None:
+        """Of a child the blob alone; of a referrer also its line in index.json, by which it is found again."""
+        await asyncio.to_thread(self._write_blob, document)
+        if tag is not None or document.subject is not None:
+            self._entries.append(self._described(document, tag or "", ""))
+
+    async def put_root(self, document: Document) -> None:
+        """The image of this sink's name."""
+        await asyncio.to_thread(self._write_blob, document)
+        self._entries.append(self._described(document, self._name, self._full_name))
+
+    async def finish(self) -> None:
+        """Write index.json anew."""
+        await asyncio.to_thread(self._write_index)
+
+    async def close(self) -> None:
+        """What is not finished stays for the next attempt."""
+        remove_partial(self.folder)
+
+    def _described(self, document: Document, name: str, full_name: str) -> Descriptor:
+        names = {IMAGE_NAME: full_name} if full_name else {}
+        if name:
+            names[REFERENCE_NAME] = name
+        kind = document.listed.artifact_type if document.subject is not None else ""
+        return replace(document.descriptor, annotations=names, artifact_type=kind)
+
+    def _write_blob(self, document: Document) -> None:
+        path = self._path(document.digest)
+        if not os.path.exists(path):
+            write_whole(path, document.raw)
+
+    def _write_index(self) -> None:
+        with _locked(self.folder):
+            known = read_index(FolderFiles(self.folder), Limits()) if self._has_index() else []
+            for entry in self._entries:
+                known = [one for one in known if not _is_replaced(one, entry)]
+                known.append(entry)
+            write_whole(f"{self.folder}/{_INDEX}", encode_index(known))
+
+    def _has_index(self) -> bool:
+        return os.path.exists(f"{self.folder}/{_INDEX}")
+
+    def _path(self, digest: Digest) -> str:
+        folder = f"{self.folder}/blobs/{digest.algorithm}"
+        if digest.algorithm != "sha256":
+            os.makedirs(folder, exist_ok=True)
+        return f"{folder}/{digest.hex}"
+
+
+def read_index(files: Files, limits: Limits) -> list[Descriptor]:
+    """The images that a layout lists."""
+    raw = read_file(files, _INDEX, limits.manifest_bytes)
+    return list(decode_index(raw, media_type.OCI_INDEX).manifests)
+
+
+def choose(entries: Sequence[Descriptor], name: str, place: str) -> Descriptor:
+    """The image of this name; also of a full name where index.json has only the tag, and the other way round."""
+    if not name:
+        images = [one for one in entries if not one.artifact_type] or list(entries)
+        if len(images) == 1:
+            return images[0]
+        names = ", ".join(sorted(names_of(images))) or "without names"
+        raise InvalidArgument(
+            f"{place} has {len(images)} images: {names}", hint="name one of them: oci:FOLDER:NAME"
+        )
+    wanted = {name, _normal(name)}
+    for entry in entries:
+        found = {entry.annotations.get(REFERENCE_NAME, ""), entry.annotations.get(IMAGE_NAME, "")}
+        if wanted & {*found, *map(_normal, found)} - {""}:
+            return entry
+    for entry in entries:
+        if name.removeprefix("@") == str(entry.digest):
+            return entry
+    raise NotFound(
+        f"{place} has no image {name}", hint=f"it has {', '.join(sorted(names_of(entries))) or 'none'}"
+    )
+
+
+def names_of(entries: Sequence[Descriptor]) -> set[str]:
+    """What index.json calls its images."""
+    return {one.annotations[REFERENCE_NAME] for one in entries if REFERENCE_NAME in one.annotations}
+
+
+def blob_name(digest: Digest) -> str:
+    """Where a layout has a blob."""
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def kind_of(raw: bytes) -> str:
+    """The media type that a manifest says of itself, or looks like."""
+    source = decode_object(raw, "manifest")
+    said = source.get("mediaType")
+    if isinstance(said, str) and said:
+        return said
+    return media_type.OCI_INDEX if "manifests" in source else media_type.OCI_MANIFEST
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """A small file, whole or not at all."""
+    beside = f"{path}.{token_hex(4)}.new"
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _is_replaced(old: Descriptor, new: Descriptor) -> bool:
+    """A name belongs to one image; the same image is listed once a name."""
+    name = new.annotations.get(REFERENCE_NAME, "")
+    if name:
+        return old.annotations.get(REFERENCE_NAME) == name
+    return old.digest == new.digest and REFERENCE_NAME not in old.annotations
+
+
+def _normal(name: str) -> str:
+    try:
+        return str(parse_reference(name)) if "/" in name or ":" in name else ""
+    except InvalidReference:
+        return ""

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blobs into files: what broke off goes on from there the next time.
+
+Holds: a blob has its name only when it is whole, has its digest, and is on disk. What is not whole yet lies in the
+folder `PARTIAL` under its digest; a second writer of the same blob, who finds it locked, begins a file of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from sampan.content.writer import SizeMismatch
+from sampan.oci.descriptor import Descriptor
+from sampan.oci.digest import Digest, DigestMismatch
+from sampan.transport.checked import PIECE_BYTES, iter_pieces
+from sampan.transport.model import Blob, Sent
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+PARTIAL = ".partial"
+
+
+async def receive(blob: Blob, folder: str, place: str, sent: Sent) -> None:
+    """Bring the blob to `place`; `folder` is on the same filesystem."""
+    partial = await asyncio.to_thread(_Partial, blob.descriptor, folder)
+    try:
+        async for data in iter_pieces(blob.stream(partial.size)):
+            await asyncio.to_thread(partial.write, data)
+            sent(partial.size)
+        await asyncio.to_thread(partial.finish, place)
+    finally:
+        partial.close()
+
+
+def remove_partial(folder: str) -> None:
+    """The folder of what is not whole goes, if nothing is in it."""
+    try:
+        os.rmdir(f"{folder}/{PARTIAL}")
+    except OSError:
+        return
+
+
+class _Partial:
+    """One file that grows."""
+
+    def __init__(self, blob: Descriptor, folder: str) -> None:
+        self._blob = blob
+        self._path = f"{folder}/{PARTIAL}/{blob.digest.algorithm}-{blob.digest.hex}"
+        os.makedirs(f"{folder}/{PARTIAL}", exist_ok=True)
+        self._fd = self._open()
+        self._hash, self.size = self._read_on()
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self.size += len(data)
+        if self.size > self._blob.size:
+            self._discard()
+            raise SizeMismatch(self._blob.size, self.size)
+        self._hash.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def finish(self, place: str) -> None:
+        """Check it and give it its name."""
+        if self.size != self._blob.size:
+            raise SizeMismatch(self._blob.size, self.size)
+        actual = Digest.from_hash(self._hash)
+        if actual != self._blob.digest:
+            self._discard()
+            raise DigestMismatch(self._blob.digest, actual)
+        os.fsync(self._fd)
+        os.rename(self._path, place)
+
+    def close(self) -> None:
+        """Let go; what is there stays for the next time."""
+        os.close(self._fd)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        while True:
+            fd = os.open(self._path, flags, 0o644)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                self._path += f".{token_hex(4)}"
+                continue
+            if _is_named(fd, self._path):
+                return fd
+            os.close(fd)  # whole, and renamed, between our open and our lock
+
+    def _read_on(self) -> tuple[_Hash, int]:
+        """The hash of what an earlier attempt left; more than there should be is thrown away."""
+        state = hashlib.new(self._blob.digest.algorithm)
+        size = os.fstat(self._fd).st_size
+        if size > self._blob.size:
+            os.ftruncate(self._fd, 0)
+            return state, 0
+        position = 0
+        while data := os.pread(self._fd, PIECE_BYTES, position):
+            state.update(data)
+            position += len(data)
+        return state, position
+
+    def _discard(self) -> None:
+        os.unlink(self._path)
+
+
+def _is_named(fd: int, path: str) -> bool:
+    try:
+        named = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    held = os.fstat(fd)
+    return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
