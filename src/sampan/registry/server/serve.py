@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry in the foreground: this process holds the sockets and forks workers, and forks another when one dies.
+
+Each worker has a listening socket of its own on the same port (SO_REUSEPORT), so that the kernel shares connections
+among them. The sockets are this process's, too: what waits in a dead worker's queue is its successor's.
+If this process is killed, the kernel ends the workers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+
+from sampan.errors import Unavailable
+from sampan.linux.process import set_parent_death_signal
+from sampan.registry.server.worker import Plan, run_worker
+
+MOST_DEFAULT_WORKERS = 4
+_QUICK_DEATH_S = 1.0
+_BACKLOG = 1024
+
+
+def default_workers() -> int:
+    """One a processor, up to a few: the disk is the limit before that."""
+    return max(1, min(len(os.sched_getaffinity(0)), MOST_DEFAULT_WORKERS))
+
+
+def listen(host: str, port: int, count: int) -> list[socket.socket]:
+    """So many sockets on one port; with port 0 the kernel chooses it."""
+    sockets: list[socket.socket] = []
+    try:
+        # Sockets that share a port would share it with another registry's, too; one that does not share finds out.
+        _bind(host, port, shared=False).close()
+        for _ in range(count):
+            sockets.append(_bind(host, port, shared=True))
+            port = sockets[0].getsockname()[1]
+            sockets[-1].listen(_BACKLOG)
+    except OSError as error:
+        raise Unavailable(f"listen on {host}:{port}: {(error.strerror or str(error)).lower()}") from error
+    return sockets
+
+
+def serve(plan: Plan, sockets: Sequence[socket.socket]) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    supervisor = _Supervisor(sockets, lambda listener: run_worker(plan, listener))
+    return supervisor.run()
+
+
+def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((host, port))
+    return bound
+
+
+class _Supervisor:
+    def __init__(self, sockets: Sequence[socket.socket], work: Callable[[socket.socket], None]) -> None:
+        self._sockets = sockets
+        self._work = work
+        self._workers: dict[int, tuple[int, float]] = {}
+        self._is_ending = False
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        for place in range(len(self._sockets)):
+            self._start(place)
+        failures = 0
+        while self._workers:
+            pid, status = os.wait()
+            place, since = self._workers.pop(pid)
+            if self._is_ending:
+                failures += status != 0
+                continue
+            if time.monotonic() - since < _QUICK_DEATH_S:
+                self._end()  # it would die again, and again
+                failures += 1
+                continue
+            self._start(place)
+        return 1 if failures else 0
+
+    def _start(self, place: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(self._sockets[place])
+        self._workers[pid] = place, time.monotonic()
+        if self._is_ending:  # the signal came while it was being forked
+            os.kill(pid, signal.SIGTERM)
+
+    def _become_worker(self, listener: socket.socket) -> None:
+        status = 1
+        try:
+            set_parent_death_signal(signal.SIGKILL)
+            for other in self._sockets:
+                if other is not listener:
+                    other.close()
+            self._work(listener)
+            status = 0
+        except BaseException:  # noqa: BLE001 - the last frame of this process
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _end(self, *_: object) -> None:
+        self._is_ending = True
+        for pid in list(self._workers):
+            os.kill(pid, signal.SIGTERM)
