@@ -23,6 +23,7 @@ from sampan.api import (
     volumes,
     websocket,
 )
+from sampan.api.completion import completed, is_completed
 from sampan.api.errors import Route, errors_middleware
 from sampan.api.hijack import stay_http
 from sampan.api.keys import ENGINE
@@ -58,8 +59,9 @@ def make_app(engine: Engine) -> web.Application:
     for resource in RESOURCES:
         for route in resource.routes:
             assert isinstance(route, web.RouteDef)
+            handler = completed(route.handler) if is_completed(route) else route.handler
             for prefix in ("", VERSION_PREFIX):
-                app.router.add_route(route.method, prefix + route.path, route.handler)
+                app.router.add_route(route.method, prefix + route.path, handler)
     return app
 
 

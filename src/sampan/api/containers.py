@@ -51,7 +51,7 @@ async def create_container(request: web.Request) -> web.Response:
     create = decode_body(await request.read(), ContainerCreate)
     outdated = adapt_create(create, request["version"])
     engine = request.app[ENGINE]
-    container, warnings = engine.create_container(request.query.get("name", ""), create)
+    container, warnings = await engine.create_container(request.query.get("name", ""), create)
     return json_response({"Id": container.id, "Warnings": warnings + outdated}, status=201)
 
 
@@ -147,8 +147,8 @@ async def wait(request: web.Request) -> web.StreamResponse:
     older = is_before(request["version"], "1.30")
     condition = check_condition("" if older else request.query.get("condition", ""))
     exited = await request.app[ENGINE].lifecycle.wait(container, condition)
-    lines = await JsonLines.open(request)
     try:
+        lines = await JsonLines.open(request)
         await lines.write({"StatusCode": await exited})
     finally:
         exited.cancel()

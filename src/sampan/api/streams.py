@@ -18,6 +18,7 @@ from sampan.api.containers import find
 from sampan.api.hijack import MULTIPLEXED_STREAM, RAW_STREAM, Hijacked, hijack
 from sampan.api.keys import ENGINE
 from sampan.api.versions import parse_version
+from sampan.engine.execs import Exec, Execs
 from sampan.engine.logs import LogRequest
 from sampan.engine.model import Attachment
 from sampan.errors import InvalidArgument, SampanError
@@ -115,25 +116,37 @@ async def start_exec(request: web.Request) -> web.StreamResponse:
     options = msgspec.json.decode(body, type=ExecStart) if body else ExecStart()
     execs.require_startable(process)
     if options.detach:
-        await execs.start(process, None)
+        work = execs.start(process, None)
+        await request.app[ENGINE].background.complete(work, name=f"start of exec {process.id[:12]}")
         return web.Response(status=200)
-    fd, initial = hijack(request, media_type=media_type(request, tty=process.create.tty))
+    attachment = _take_connection(request, process)
+    work = _start_attached(execs, process, attachment, options)
+    await request.app[ENGINE].background.complete(work, name=f"start of exec {process.id[:12]}")
+    return Hijacked()
+
+
+def _take_connection(request: web.Request, process: Exec) -> Attachment:
+    create = process.create
+    fd, initial = hijack(request, media_type=media_type(request, tty=create.tty))
+    return Attachment(
+        fd,
+        stdin=create.attach_stdin,
+        stdout=create.attach_stdout,
+        stderr=create.attach_stderr,
+        multiplexed=not create.tty,
+        detach_keys=create.detach_keys,
+        initial=initial,
+    )
+
+
+async def _start_attached(execs: Execs, process: Exec, attachment: Attachment, options: ExecStart) -> None:
+    """Give the client's connection to the program, or tell on it why there is none; ours is closed."""
     try:
-        attachment = Attachment(
-            fd,
-            stdin=process.create.attach_stdin,
-            stdout=process.create.attach_stdout,
-            stderr=process.create.attach_stderr,
-            multiplexed=not process.create.tty,
-            detach_keys=process.create.detach_keys,
-            initial=initial,
-        )
         await execs.start(process, attachment, console_size=options.console_size)
     except SampanError as error:
-        execs.report_failure(process, fd, error)
+        execs.report_failure(process, attachment.fd, error)
     finally:
-        os.close(fd)
-    return Hijacked()
+        os.close(attachment.fd)
 
 
 @routes.get("/exec/{id}/json")

@@ -101,13 +101,14 @@ class Containers:
         _check(host)
         image = self._images.resolve(create.image)
         self._admit(image, create.image)
-        container = self._new_container(name, create, host, image)
-        self._snapshots.prepare(container.id, image.chain_id)
-        try:
-            self._write(container)
-        except BaseException:
-            self._snapshots.remove(container.id)
-            raise
+        with self._records.transaction():  # its volumes, its snapshot and itself: all or nothing
+            container = self._new_container(name, create, host, image)
+            self._snapshots.prepare(container.id, image.chain_id)
+            try:
+                self._write(container)
+            except BaseException:
+                self._snapshots.remove(container.id)
+                raise
         self._by_id[container.id] = container
         self._by_name[container.name] = container
         self.publish(container, "create")

@@ -8,6 +8,7 @@ agree with what really runs, `close` leaves containers running.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import time
@@ -44,7 +45,7 @@ from sampan.engine.threads import start_thread
 from sampan.engine.trash import Trash
 from sampan.engine.volumes import Volumes
 from sampan.errors import Conflict, InvalidArgument
-from sampan.image.store import ImageStore
+from sampan.image.store import ImageNotFound, ImageStore
 from sampan.metadata.containers import ContainerTable
 from sampan.metadata.database import Database
 from sampan.metadata.networks import NetworkTable
@@ -52,6 +53,7 @@ from sampan.metadata.volumes import VolumeTable
 from sampan.paths import Roots
 from sampan.registry.repository import Registries
 from sampan.registry.settings import Settings as RegistrySettings
+from sampan.registry.trust.policy import Policy
 from sampan.schema.container import ContainerCreate
 from sampan.shim.control import LauncherControl
 from sampan.snapshot.probe import choose_driver
@@ -70,6 +72,7 @@ class Engine:
         host_ca: bool = False,
         runtime: str = "",
         registries: RegistrySettings | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self.roots = roots
         os.makedirs(roots.snapshots, mode=0o711, exist_ok=True)
@@ -79,7 +82,7 @@ class Engine:
         self.images = ImageStore(self.database, self.content, self.snapshots)
         self.background = Background()
         self.events = EventBus()
-        self.sharing = Sharing(self.images, Registries(registries), self.events)
+        self.sharing = Sharing(self.images, Registries(registries), self.events, policy)
         self.volumes = Volumes(VolumeTable(self.database), self.events, roots.volumes)
         self.networks = Networks(NetworkTable(self.database), roots, self.events)
         self.memberships = Memberships(self.networks, roots)
@@ -92,6 +95,7 @@ class Engine:
             memberships=self.memberships,
             events=self.events,
             data_dir=roots.containers,
+            admit=self.sharing.trust.admit,
         )
         self.connecting = Connecting(self.memberships, self.containers, roots.containers)
         self.host_ca = HostCa(default=host_ca)
@@ -101,7 +105,9 @@ class Engine:
         self.launching.containers = self.containers
         self.execs = Execs(self.containers, host, self.host_ca)
         self.health = HealthChecks(self.containers, self.execs, self.background)
-        self.lifecycle = Lifecycle(self.containers, self.launching, self.background, self.trash, self.health)
+        self.lifecycle = Lifecycle(
+            self.containers, self.launching, self.background, self.trash, self.health, self.execs
+        )
         self.health.actions = {"restart": self.lifecycle.restart, "stop": self.lifecycle.stop}
         self.logs = Logs()
         self.copies = Copies(self.containers, self.snapshots, launcher, roots)
@@ -127,6 +133,7 @@ class Engine:
     async def close(self) -> None:
         """Let go of everything; containers go on."""
         self.lifecycle.close()
+        self.execs.close()
         await self.health.close()
         await self.background.drain(timeout_s=5.0)
         await self.sharing.close()
@@ -137,10 +144,12 @@ class Engine:
         self.networks.close(is_idle=not any(c.state.is_running for c in self.containers.all()))
         self.database.close()
 
-    def create_container(self, name: str, create: ContainerCreate) -> tuple[Container, list[str]]:
-        """A new container and warnings about what it asked for."""
+    async def create_container(self, name: str, create: ContainerCreate) -> tuple[Container, list[str]]:
+        """A new container and warnings about what it asked for; its image must be one that the policy lets run."""
         if not create.image:
             raise InvalidArgument("no image specified")
+        with contextlib.suppress(ImageNotFound):  # said when all else is in order
+            await self.sharing.trust.examine(self.images.resolve(create.image), create.image)
         container = self.containers.create(name, create)
         host = container.host_config
         return container, [*plan_warnings(host), *plan_limit_warnings(host, read_bounds())]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs run inside a container that already runs.
 
-Source: Engine API v1.51, "Exec". An exec is remembered as long as its container runs, so that its exit code
-can be asked for. Nothing of it is written to disk: it cannot outlive its container's run.
+Source: Engine API v1.51, "Exec". Nothing of an exec is written to disk: it cannot outlive its container's run.
+Holds: one that has ended can be asked for its exit code for at least five minutes, as in Docker; after ten at
+most it is forgotten, and with its container at once.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 STDERR_FRAME = 2
 CANNOT_START = 126
+SWEEP_INTERVAL_S = 300.0
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class Exec:
     exit_code: int | None = None
     pid: int = 0
     size: tuple[int, int] | None = field(default=None)
+    can_remove: bool = False
+    """Found ended by one sweep; the next forgets it."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -56,6 +60,11 @@ class Execs:
         self._host_ca = host_ca
         self._host = host
         self._by_id: dict[str, Exec] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._by_id)
 
     def create(self, container: Container, create: ExecCreate) -> str:
         """Remember what is to be run; nothing runs yet."""
@@ -65,6 +74,7 @@ class Execs:
         process = Exec(new_id(), container, create)
         self._by_id[process.id] = process
         container.exec_ids.append(process.id)
+        self._sweep_later()
         self._containers.publish(container, f"exec_create: {' '.join(create.cmd)}", execID=process.id)
         return process.id
 
@@ -99,9 +109,7 @@ class Execs:
                 on_exit=lambda code: self._exited(process, code),
             )
         except SampanError as error:
-            process.running = False
-            process.ended.set()
-            process.exit_code = error.exit_code if isinstance(error, StartFailed) else CANNOT_START
+            self._end(process, error.exit_code if isinstance(error, StartFailed) else CANNOT_START)
             raise
         command = " ".join(process.create.cmd or ())
         self._containers.publish(process.container, f"exec_start: {command}", execID=process.id)
@@ -109,11 +117,14 @@ class Execs:
             await shim.resize(process.id, *process.size)
 
     def _exited(self, process: Exec, exit_code: int) -> None:
+        self._end(process, exit_code)
+        self._containers.publish(process.container, "exec_die", execID=process.id, exitCode=str(exit_code))
+
+    def _end(self, process: Exec, exit_code: int) -> None:
         process.running, process.exit_code, process.pid = False, exit_code, 0
         process.ended.set()
         if process.id in process.container.exec_ids:
             process.container.exec_ids.remove(process.id)
-        self._containers.publish(process.container, "exec_die", execID=process.id, exitCode=str(exit_code))
 
     def _plan_process(self, process: Exec, size: list[int] | None) -> dict[str, Any]:
         """An OCI runtime-spec `process` object; the user is resolved inside the container."""
@@ -175,7 +186,7 @@ class Execs:
             "OpenStdin": create.attach_stdin,
             "OpenStderr": create.attach_stderr,
             "OpenStdout": create.attach_stdout,
-            "CanRemove": False,
+            "CanRemove": process.can_remove,
             "ContainerID": process.container.id,
             "DetachKeys": "",
             "Pid": process.pid,
@@ -192,6 +203,35 @@ class Execs:
         shim = process.container.shim
         if process.running and shim is not None:
             await shim.signal_exec(process.id, number)
+
+    def _sweep_later(self) -> None:
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_INTERVAL_S, self._sweep_and_go_on)
+
+    def _sweep_and_go_on(self) -> None:
+        self._sweeping = None
+        self.sweep()
+        if self._by_id:
+            self._sweep_later()
+
+    def sweep(self) -> None:
+        """Forget what the last sweep found ended; mark what has ended since."""
+        for process in list(self._by_id.values()):
+            if process.can_remove:
+                del self._by_id[process.id]
+            elif process.id not in process.container.exec_ids:
+                process.can_remove = True
+
+    def drop(self, container: Container) -> None:
+        """Forget all execs of a container that is removed."""
+        container.exec_ids.clear()
+        for process in [each for each in self._by_id.values() if each.container is container]:
+            del self._by_id[process.id]
+
+    def close(self) -> None:
+        """The engine ends."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     def forget(self, process: Exec) -> None:
         """Nobody will ask for this one again: the engine's own."""

@@ -133,6 +133,14 @@ class HealthChecks:
     async def _run(self, container: Container, probe: Probe, output: _Output) -> tuple[int, str]:
         create = ExecCreate(cmd=list(probe.command), attach_stdout=True, attach_stderr=True)
         process = self._execs.find(self._execs.create(container, create))
+        try:
+            return await self._observe(process, probe, output)
+        finally:
+            await self._end(process)
+            self._execs.forget(process)
+
+    async def _observe(self, process: Exec, probe: Probe, output: _Output) -> tuple[int, str]:
+        """Start it and read what it says until it ends or its time is over."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -150,9 +158,6 @@ class HealthChecks:
                     NO_EXIT_CODE,
                     f"Health check exceeded timeout ({format_go_duration(probe.timeout_ns)}){said}",
                 )
-            finally:
-                await self._end(process)
-                self._execs.forget(process)
 
     async def _end(self, process: Exec) -> None:
         """Kill what still runs, and see it go."""

@@ -22,6 +22,7 @@ from sampan.shim.control import StartFailed
 
 if TYPE_CHECKING:
     from sampan.engine.containers import Containers
+    from sampan.engine.execs import Execs
     from sampan.engine.health import HealthChecks
     from sampan.engine.launching import Launching
     from sampan.engine.tasks import Background
@@ -45,12 +46,14 @@ class Lifecycle:
         background: Background,
         trash: Trash,
         health: HealthChecks,
+        execs: Execs,
     ) -> None:
         self._containers = containers
         self._launching = launching
         self._background = background
         self._trash = trash
         self._health = health
+        self._execs = execs
         self._restarts = RestartSchedule()
         self._timers = RestartTimers()
 
@@ -304,10 +307,11 @@ class Lifecycle:
     def _drop(self, container: Container, *, volumes: bool) -> None:
         _close_attachments(container.attachments)
         container.attachments = []
-        self._containers.forget(container)
+        self._execs.drop(container)
+        orphans = self._containers.forget(container, volumes=volumes)
         self._containers.publish(container, "destroy")
         container.waiters.notify_removal(container.state.exit_code)
-        self._trash.container(container, volumes=volumes, users=self._containers.users_of_volume)
+        self._trash.container(container, volumes=orphans)
 
 
 def _note_copied_up(container: Container) -> None:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from sampan.errors import SampanError
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,17 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def complete(self, work: Coroutine[Any, Any, T], *, name: str) -> T:
+        """Wait for `work`, which goes on when the one who waits is cancelled."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._finished)  # nobody else hears of its failure
+            raise
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Start `work` now; an exception of it is logged under `name`."""

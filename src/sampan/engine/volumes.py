@@ -8,6 +8,7 @@ record is swept when the engine starts.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +96,16 @@ class Volumes:
     def forget(self, name: str) -> str:
         """Delete the record and move the folder aside; gives the path that is left to be deleted."""
         self.inspect(name)
-        doomed = f"{self._root}/.removed-{name}-{time.time_ns()}"
+        self.drop_record(name)
+        return self.set_aside(name)
+
+    def drop_record(self, name: str) -> None:
+        """Delete the record alone: the folder belongs to nobody from here on."""
         self._records.remove(name)
+
+    def set_aside(self, name: str) -> str:
+        """Free the name for another folder; gives the path that is left to be deleted."""
+        doomed = f"{self._root}/.removed-{name}-{time.time_ns()}"
         try:
             os.rename(os.path.dirname(self.path(name)), doomed)
         except FileNotFoundError:
@@ -105,9 +114,24 @@ class Volumes:
         return doomed
 
     def resolve(self, points: list[MountPoint], container_id: str) -> list[MountPoint]:
-        """Give every volume mount its folder, making volumes that are not there, and check the binds."""
+        """Give every volume mount its folder, making volumes that are not there, and check the binds.
+
+        Within the transaction that makes the container: if that fails, the folders are of no use.
+        """
+        made: list[str] = []
+        try:
+            self._resolve(points, container_id, made)
+        except BaseException:
+            for name in made:
+                shutil.rmtree(f"{self._root}/{name}", ignore_errors=True)
+            raise
+        return points
+
+    def _resolve(self, points: list[MountPoint], container_id: str, made: list[str]) -> None:
         for point in points:
             if point.type == "volume":
+                if self._records.by_name(point.name) is None:
+                    made.append(point.name)
                 self._resolve_volume(point)
                 self._events.publish(
                     "volume",
@@ -117,7 +141,6 @@ class Volumes:
                 )
             elif point.type == "bind":
                 _ensure_bind_source(point)
-        return points
 
     def _resolve_volume(self, point: MountPoint) -> None:
         anonymous = len(point.name) == 64 and self._records.by_name(point.name) is None

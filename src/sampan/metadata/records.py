@@ -11,6 +11,7 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,10 @@ class RecordTable(ABC):
     @abstractmethod
     def taken(self, name: str, owner_id: str) -> SampanError:
         """The error for a name that another thing has, in Docker's words."""
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Let several changes, also to other tables, be one."""
+        return self._database.transaction()
 
     def put(self, record: Record) -> None:
         """Insert the record, or replace the one with its id."""
