@@ -4,6 +4,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_FILES := src tests tools examples $(wildcard bench)
+# A test works on things of its own, so several run at once; those marked `alone` measure time or the whole machine.
+WORKERS := 2
+AT_ONCE := -n $(WORKERS) -m "not alone"
+INTEGRATION = $(wildcard tests/integration tests/cases tests/conformance tests/compat)
+BY_FILE := $(AT_ONCE) --dist loadfile
 # The engine needs root; the environment says where it lives and how the network is reached.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
@@ -34,18 +39,19 @@ check: setup ## lint, types, ranks and fast tests: under a minute
 	$(BIN)/ruff format --check $(PYTHON_FILES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit tests/arch
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit tests/arch
 
 test: setup-test check test-kernel test-integration ## everything, as CI does
 
 test-unit: setup ## the fast tests alone
-	$(BIN)/python -m pytest -q tests/unit tests/arch
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit tests/arch
 
 test-kernel: setup-test ## each part in real namespaces
-	$(AS_ROOT) $(BIN)/python -m pytest -q tests/kernel
+	$(AS_ROOT) $(BIN)/python -m pytest -q $(AT_ONCE) tests/kernel
 
 test-integration: setup-test ## a real engine, from the command line and the API
-	$(AS_ROOT) $(BIN)/python -m pytest -q $(wildcard tests/integration tests/cases tests/conformance tests/compat)
+	$(AS_ROOT) $(BIN)/python -m pytest -q $(BY_FILE) $(INTEGRATION)
+	$(AS_ROOT) $(BIN)/python -m pytest -q -m alone $(INTEGRATION)
 
 bench: setup ## how long things take, beside docker and podman where they are
 	$(AS_ROOT) $(BIN)/python bench/run.py

@@ -549,6 +549,7 @@ def test_a_sandbox_can_be_made_otherwise(client: sampan.Client, sandbox: sampan.
         client.sandbox("nope").run("1")
 
 
+@pytest.mark.alone
 def test_a_snippet_takes_well_under_a_tenth_of_a_second(sandbox: sampan.Sandbox) -> None:
     """The best of some, so that what else the machine does is left out of it."""
     sandbox.run(":")
