@@ -27,7 +27,8 @@ def make_canonical(tree: Table, *, lenient: bool, warn: Callable[[str], None]) -
 class _Canonical:
     def __init__(self, lenient: bool, warn: Callable[[str], None]) -> None:
         self._lenient = lenient
-        self._rules = Rules({**_RULES, **dict.fromkeys(_RESOURCES, lambda *place: _external(*place, warn))})
+        self._warn = warn
+        self._rules = Rules({**_RULES, **dict.fromkeys(_RESOURCES, self._external)})
 
     def table(self, tree: Table, path: Path) -> None:
         for key, value in list(tree.items()):
@@ -51,18 +52,17 @@ class _Canonical:
                 value[index] = self._value(item, (*path, index), where)
         return value
 
-
-def _external(value: Value, path: Path, mark: Mark | None, warn: Callable[[str], None]) -> Value:
-    if not isinstance(value, Table) or not isinstance(value.get("external"), Table):
+    def _external(self, value: Value, path: Path, mark: Mark | None) -> Value:
+        if not isinstance(value, Table) or not isinstance(value.get("external"), Table):
+            return value
+        name = value["external"].get("name")
+        value["external"] = True
+        if name is not None:
+            where = ".".join(map(str, path))
+            self._warn(f"{where}: external.name is deprecated. Please set name and external: true")
+            if value.setdefault("name", name) != name:
+                raise ComposeError("name and external.name conflict; only use name", mark=mark, path=path)
         return value
-    name = value["external"].get("name")
-    value["external"] = True
-    if name is not None:
-        where = ".".join(map(str, path))
-        warn(f"{where}: external.name is deprecated. Please set name and external: true")
-        if value.setdefault("name", name) != name:
-            raise ComposeError("name and external.name conflict; only use name", mark=mark, path=path)
-    return value
 
 
 def _build(value: Value, _path: Path, mark: Mark | None) -> Value:

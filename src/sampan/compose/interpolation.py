@@ -68,19 +68,22 @@ class _Interpolation:
         self._warn(f'The "{name}" variable is not set. Defaulting to a blank string.')
 
 
-def _whole(text: str) -> int:
+def read_whole(text: str) -> int:
+    """A whole number as Go reads one; ValueError for anything else."""
     if not text.lstrip("+-").isdecimal() or not text.isascii():
         raise ValueError(text)
     return int(text)
 
 
-def _real(text: str) -> float:
+def read_real(text: str) -> float:
+    """A number; ValueError for anything else."""
     if "_" in text or text != text.strip():
         raise ValueError(text)
     return float(text)
 
 
-def _boolean(text: str) -> bool:
+def read_boolean(text: str) -> bool:
+    """``true`` or ``false``, and what YAML 1.1 had for them; ValueError for anything else."""
     word = text.lower()
     if word not in _TRUE and word not in _FALSE:
         raise ValueError(text)
@@ -88,9 +91,9 @@ def _boolean(text: str) -> bool:
 
 
 _CAST_NAMES: dict[Callable[[str], Value], str] = {
-    _whole: "a whole number",
-    _real: "a number",
-    _boolean: "a boolean: use true or false",
+    read_whole: "a whole number",
+    read_real: "a number",
+    read_boolean: "a boolean: use true or false",
 }
 
 _WHOLE_KEYS = (
@@ -110,13 +113,13 @@ _BOOLEAN_KEYS = (
 )
 _CASTS = Rules(
     {
-        **{f"services.*.{key}": _whole for key in _WHOLE_KEYS},
-        **{f"services.*.{key}": _real for key in _REAL_KEYS},
-        **{f"services.*.{key}": _boolean for key in _BOOLEAN_KEYS},
+        **{f"services.*.{key}": read_whole for key in _WHOLE_KEYS},
+        **{f"services.*.{key}": read_real for key in _REAL_KEYS},
+        **{f"services.*.{key}": read_boolean for key in _BOOLEAN_KEYS},
         **{
-            f"networks.*.{key}": _boolean
+            f"networks.*.{key}": read_boolean
             for key in ("external", "internal", "attachable", "enable_ipv4", "enable_ipv6")
         },
-        **{f"{kind}.*.external": _boolean for kind in ("volumes", "secrets", "configs")},
+        **{f"{kind}.*.external": read_boolean for kind in ("volumes", "secrets", "configs")},
     }
 )

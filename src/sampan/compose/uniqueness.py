@@ -16,6 +16,8 @@ from sampan.errors import InvalidArgument
 
 Identify = Callable[[Value], object]
 
+_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what no address means
+
 
 def drop_redefined(tree: Table) -> None:
     """Make the sequences of a project's tree unique, in place."""
@@ -78,7 +80,7 @@ def _file_target(directory: str) -> Identify:
 def _port(item: Value) -> object:
     if isinstance(item, Table):
         return (
-            item.get("host_ip", "0.0.0.0"),
+            item.get("host_ip", _EVERY_ADDRESS),
             str(item.get("published")),
             str(item.get("target")),
             item.get("protocol", "tcp"),
