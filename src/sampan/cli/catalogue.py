@@ -123,10 +123,17 @@ COMMANDS: dict[str, Entry] = {
     "network prune": Entry("prune:NETWORK", "Remove all unused networks"),
     "network remove": Entry("network:RM", "Remove one or more networks", alias=True),
     "network rm": Entry("network:RM", "Remove one or more networks"),
+    "registry serve": Entry("registry:SERVE", "Run a registry in the foreground"),
     "system df": Entry("system_df", "Show disk usage"),
     "system events": _EVENTS,
     "system info": _INFO,
     "system prune": Entry("system_prune", "Remove unused data"),
+    "trust inspect": Entry("trust:INSPECT", "Show the signatures of an image"),
+    "trust key generate": Entry("trust_key:GENERATE", "Generate a key pair for signing"),
+    "trust key load": Entry("trust_key:LOAD", "Take over a private key from a file"),
+    "trust revoke": Entry("trust:REVOKE", "Remove signatures of an image"),
+    "trust sign": Entry("trust_sign:SIGN", "Sign an image on its registry"),
+    "trust verify": Entry("trust:VERIFY", "Check the signatures of an image"),
     "volume create": Entry("volume:CREATE", "Create a volume"),
     "volume inspect": Entry("inspect:VOLUME", "Display detailed information on one or more volumes"),
     "volume list": Entry("volume:LS", "List volumes", alias=True),
@@ -143,7 +150,10 @@ GROUPS = {
     "image": "Manage images",
     "manifest": "Manage image manifests and manifest lists",
     "network": "Manage networks",
+    "registry": "Run a registry",
     "system": "Manage Sampan",
+    "trust": "Manage trust on images",
+    "trust key": "Manage keys for signing images",
     "volume": "Manage volumes",
 }
 
@@ -154,18 +164,21 @@ _COMMON = (
 
 SECTIONS: dict[str, list[str]] = {
     "Common Commands": list(_COMMON),
-    "Management Commands": list(GROUPS),
+    "Management Commands": [name for name in GROUPS if " " not in name],
     "Commands": sorted(name for name in COMMANDS if " " not in name and name not in _COMMON),
 }
+
+
+def names_in(group: str = "") -> list[str]:
+    """The words that may follow a group, or begin a command line: commands, and groups inside."""
+    start = f"{group} " if group else ""
+    names = (name[len(start) :] for name in (*COMMANDS, *GROUPS) if name.startswith(start))
+    return sorted(name for name in names if " " not in name)
 
 
 def nearest_command(word: str, group: str = "") -> str | None:
     """The name that was probably meant by an unknown `word`."""
     from difflib import get_close_matches
 
-    if group:
-        names = [name.partition(" ")[2] for name in COMMANDS if name.startswith(group + " ")]
-    else:
-        names = [name for name in COMMANDS if " " not in name] + list(GROUPS)
-    matches = get_close_matches(word, names, n=1)
+    matches = get_close_matches(word, names_in(group), n=1)
     return matches[0] if matches else None

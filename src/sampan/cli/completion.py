@@ -8,7 +8,7 @@ networks and volumes from the engine, if one runs.
 
 from __future__ import annotations
 
-from sampan.cli.catalogue import COMMANDS, GROUPS
+from sampan.cli.catalogue import GROUPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,14 +65,12 @@ def find_position(words: Sequence[str], global_flags: Sequence[Flag]) -> Positio
     """Read a command line that is not finished; its last word is the one under the cursor."""
     *done, current = words or [""]
     index = _skip_flags(done, global_flags)
-    if index < len(done) and done[index] in GROUPS:
-        group = done[index]
-        if index + 1 >= len(done):
-            return Position(group, [], current)
-        return Position(f"{group} {done[index + 1]}", done[index + 2 :], current)
     if index >= len(done):
         return Position("", [], current)
-    return Position(done[index], done[index + 1 :], current)
+    name, rest = done[index], done[index + 1 :]
+    while name in GROUPS and rest:
+        name, rest = f"{name} {rest[0]}", rest[1:]
+    return Position(name, rest, current)
 
 
 def _skip_flags(words: Sequence[str], flags: Sequence[Flag]) -> int:
@@ -94,14 +92,6 @@ def takes_next(word: str, flags: Sequence[Flag]) -> bool:
 def offer_flags(flags: Sequence[Flag]) -> list[str]:
     """Flags as they are typed."""
     return [*sorted(f"--{flag.name}" for flag in flags if not flag.hidden), "--help"]
-
-
-def offer_names(group: str) -> list[str]:
-    """Commands of a group, or of the top level with the groups."""
-    if group:
-        start = group + " "
-        return sorted(name.removeprefix(start) for name in COMMANDS if name.startswith(start))
-    return sorted([name for name in COMMANDS if " " not in name] + list(GROUPS))
 
 
 def subject_of(usage: str) -> str:

@@ -121,7 +121,7 @@ def _dispatch(context: Context, words: list[str]) -> int:
     from sampan.cli.catalogue import COMMANDS, GROUPS
 
     name, rest = words[0], words[1:]
-    if name in GROUPS:
+    while name in GROUPS:
         if not rest or rest[0] in ("--help", "-h"):
             return _say_group_help(context.out, name)
         name, rest = f"{name} {rest[0]}", rest[1:]

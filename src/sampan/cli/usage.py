@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sampan.cli.catalogue import COMMANDS, GROUPS, SECTIONS
+from sampan.cli.catalogue import COMMANDS, GROUPS, SECTIONS, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def format_usage_line(command: Command, name: str, *, program: str) -> str:
 
 def format_group_help(group: str, *, program: str) -> str:
     """The answer to ``sampan container`` and the like."""
-    inside = sorted(name for name in COMMANDS if name.startswith(group + " "))
-    rows = [(name.partition(" ")[2], COMMANDS[name].summary) for name in inside if not COMMANDS[name].alias]
+    inside = ((name, f"{group} {name}") for name in names_in(group))
+    rows = [(name, _summary(full)) for name, full in inside if full in GROUPS or not COMMANDS[full].alias]
     return "\n".join(
         [
             f"Usage:  {program} {group} COMMAND",

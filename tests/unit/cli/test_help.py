@@ -58,7 +58,14 @@ def test_groups_list_their_commands_without_aliases() -> None:
 def test_every_command_is_in_one_section_of_the_help() -> None:
     listed = [name for names in SECTIONS.values() for name in names]
     top = [name for name in COMMANDS if " " not in name]
-    assert sorted(listed) == sorted([*top, *GROUPS])
+    assert sorted(listed) == sorted([*top, *(name for name in GROUPS if " " not in name)])
+
+
+def test_a_group_lists_the_groups_inside() -> None:
+    shown = format_group_help("trust", program="sampan")
+    assert "  key         Manage keys for signing images\n  revoke" in shown
+    assert "  generate    Generate a key pair" in format_group_help("trust key", program="sampan")
+    assert nearest_command("generat", "trust key") == "generate"
 
 
 def test_the_nearest_command_is_offered() -> None:

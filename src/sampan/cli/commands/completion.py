@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from sampan.cli.catalogue import COMMANDS, GROUPS
+from sampan.cli.catalogue import COMMANDS, GROUPS, names_in
 from sampan.cli.command import Command, Exit, at_least
 from sampan.cli.completion import (
     SCRIPTS,
     Position,
     find_position,
     offer_flags,
-    offer_names,
     subject_of,
     takes_next,
 )
@@ -47,7 +46,7 @@ def offer(context: Context, words: list[str]) -> list[str]:
         return []
     if position.current.startswith("-"):
         return [] if position.name else offer_flags(GLOBAL_FLAGS)
-    return offer_names(position.name)
+    return names_in(position.name)
 
 
 def _offer_for_command(context: Context, position: Position) -> list[str]:

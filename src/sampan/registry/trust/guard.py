@@ -21,7 +21,9 @@ from sampan.registry.repository import Registries, Repository
 from sampan.registry.trust.judgement import Evidence, Refused, describe_missing, judge
 from sampan.registry.trust.policy import Policy, Rule, Signed
 
-_LOCAL_HINT = 'local = "allow" in the rule lets images be used that were made here'
+_NOBODY = (
+    'it was made or loaded here, and no registry vouches for it (local = "allow" lets such images be used)'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,7 @@ class Guard:
         if rule.demand == "nothing" or (rule.local and not use.digests):
             return
         if not use.digests:
-            reason = "it was made or loaded here, and no registry vouches for it"
-            raise Refused(use.reference, rule, reason, hint=_LOCAL_HINT)
+            raise Refused(use.reference, rule, _NOBODY)
         if rule.demand == "reject":
             raise _rejected(use.reference, rule)
         if rule.demand == "digest" and not use.is_pinned:
@@ -110,8 +111,7 @@ class Guard:
         """The same for an image that has no name at all."""
         rule = self.policy.default
         if not rule.local:
-            reason = "it was made or loaded here, and no registry vouches for it"
-            raise Refused(f"sha256:{image_id.short}", rule, reason, hint=_LOCAL_HINT)
+            raise Refused(f"sha256:{image_id.short}", rule, _NOBODY)
 
     def _missing(self, rule: Rule, use: Use) -> list[Signed]:
         known = self._table.of(str(use.image_id), use.reference.name)
@@ -130,5 +130,4 @@ def _rejected(reference: Reference, rule: Rule) -> Refused:
 
 
 def _unpinned(reference: Reference, rule: Rule) -> Refused:
-    name = reference.familiar_name
-    return Refused(reference, rule, "the image must be named by its digest", hint=f"{name}@sha256:…")
+    return Refused(reference, rule, f"it must be named by its digest, {reference.familiar_name}@sha256:…")

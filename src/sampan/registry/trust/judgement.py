@@ -29,7 +29,7 @@ class Refused(PermissionDenied):
         self, reference: Reference | str, rule: Rule, reason: str, *, hint: str | None = None
     ) -> None:
         name = reference if isinstance(reference, str) else reference.familiar()
-        super().__init__(f"{name}: refused by {rule}: {reason}", hint=hint)
+        super().__init__(f"{name}: refused by {rule}: {reason}")
         self.rule = rule
         self.reason = reason
 

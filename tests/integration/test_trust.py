@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signatures and the policy that demands them, against Debian's docker-registry, with skopeo on both sides."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.trust_scene import PASSPHRASE, TrustScene, trust_scene
+
+UNSIGNED = "no signature by Ada's team on sha256:"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustScene]:
+    with trust_scene(tmp_path_factory.mktemp("trust")) as running:
+        yield running
+
+
+def test_a_key_pair_is_for_its_owner_and_never_written_over(scene: TrustScene) -> None:
+    private = scene.folder / "ada.key"
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    said = scene.refused("trust", "key", "generate", "--dir", str(scene.folder), "ada")
+    assert "ada.key exists already" in said
+
+
+def test_what_is_signed_can_be_verified_looked_at_and_revoked(scene: TrustScene) -> None:
+    pinned = scene.push("signed:1")
+    name = scene.name("signed:1")
+    scene.sign(name, "-a", "built-by=ci")
+    ada, eve = str(scene.folder / "ada.pub"), str(scene.folder / "eve.pub")
+    verified = scene.engine.out("trust", "verify", "--key", ada, "-a", "built-by=ci", name)
+    assert verified.startswith(f"Verified {pinned}\n  signed by {ada} (sha256:")
+    shown = scene.engine.out("trust", "inspect", name)
+    assert "signed by Ada's team" in shown
+    assert f"for {name.removesuffix(':1')}" in shown
+    assert "built-by=ci" in shown
+    (report,) = json.loads(scene.engine.out("trust", "inspect", "--format", "json", name))
+    (one,) = report["signatures"]
+    assert json.loads(one["payload"])["critical"]["image"]["docker-manifest-digest"] == report["digest"]
+    assert "is not by" in scene.refused("trust", "verify", "--key", eve, name)
+    assert "annotations" in scene.refused("trust", "verify", "--key", ada, "-a", "built-by=hand", name)
+    assert "Already signed" in scene.engine.out(
+        "trust", "sign", "--key", str(scene.folder / "ada.key"), "-a", "built-by=ci", name
+    )
+    assert "Removed 1 signature of" in scene.engine.out("trust", "revoke", "-y", name)
+    assert "no signatures" in scene.engine.out("trust", "inspect", name)
+
+
+def test_skopeo_verifies_what_we_sign(scene: TrustScene, tmp_path: Path) -> None:
+    scene.push("ours:1")
+    name = scene.name("ours:1")
+    here = f"docker://{name}"
+    policy = policy_json(scene, "ada", {"type": "matchRepository"})
+    assert "A signature was required" in scene.skopeo_copy(here, f"dir:{tmp_path}/a", policy=policy)
+    scene.sign(name)
+    assert scene.skopeo_copy(here, f"dir:{tmp_path}/b", policy=policy) == ""
+    assert scene.skopeo_copy(
+        here, f"dir:{tmp_path}/c", policy=policy_json(scene, "eve", {"type": "matchRepository"})
+    )
+    exact = policy_json(scene, "ada", None)
+    assert scene.skopeo_copy(here, f"dir:{tmp_path}/d", policy=exact), "without a tag in the signature"
+    scene.sign(name, "--sign-container-identity", name)
+    assert scene.skopeo_copy(here, f"dir:{tmp_path}/e", policy=exact) == ""
+
+
+def test_we_verify_what_skopeo_signs_with_our_key(scene: TrustScene) -> None:
+    scene.push("plain:1")
+    (scene.folder / "passphrase").write_text(PASSPHRASE)
+    signing = (
+        "--sign-by-sigstore-private-key",
+        str(scene.old_label("ada")),
+        "--sign-passphrase-file",
+        str(scene.folder / "passphrase"),
+    )
+    plain, name = scene.name("plain:1"), scene.name("team/skopeo:1")
+    assert scene.skopeo_copy(f"docker://{plain}", f"docker://{name}", *signing) == ""
+    scene.engine.sampan("trust", "verify", name)
+    scene.engine.sampan("pull", name)
+    assert scene.engine.out("run", "--rm", name, "echo", "trusted") == "trusted"
+    scene.engine.sampan("rmi", name)
+    scene.sign(name)
+    ada = str(scene.folder / "ada.pub")
+    listed = json.loads(scene.engine.out("trust", "verify", "--key", ada, "--format", "json", name))
+    assert {one["reference"] for one in listed} == {name, name.removesuffix(":1")}
+    again = scene.name("team/skopeo:2")
+    assert scene.skopeo_copy(f"docker://{name}", f"docker://{again}", *signing) == ""
+    listed = json.loads(scene.engine.out("trust", "verify", "--key", ada, "--format", "json", again))
+    assert len(listed) == 3, "skopeo adds to what is there"
+
+
+def test_an_unsigned_image_is_not_pulled_and_leaves_nothing(scene: TrustScene) -> None:
+    pinned = scene.push("team/app:1")
+    name = scene.name("team/app:1")
+    blobs = sorted(one.name for one in (scene.engine.data / "content").rglob("*") if one.is_file())
+    rule = scene.rule("team")
+    for client in (scene.engine.sampan, scene.engine.docker):
+        for asked in (name, pinned):
+            said = client("pull", asked, check=False).stderr
+            assert rule in said, said
+            assert UNSIGNED in said
+            assert client("run", "--rm", asked, "true", check=False).returncode == 125
+    assert scene.engine.out("images", "-q", name) == ""
+    assert sorted(one.name for one in (scene.engine.data / "content").rglob("*") if one.is_file()) == blobs
+    scene.sign(name, key="eve")
+    assert "is not by Ada's team" in scene.refused("pull", name)
+    scene.sign(name)
+    scene.engine.docker("pull", name)
+    assert scene.engine.docker("run", "--rm", name, "echo", "trusted").stdout == "trusted\n"
+    scene.engine.sampan("rmi", name)
+
+
+def test_a_name_may_be_refused_or_need_a_digest(scene: TrustScene) -> None:
+    pinned = scene.push("pinned/app:1")
+    bad = scene.push("bad/app:1")
+    assert "nothing of that name may be used" in scene.refused("pull", bad)
+    said = scene.refused("pull", scene.name("pinned/app:1"))
+    assert "it must be named by its digest" in said
+    scene.engine.sampan("pull", pinned)
+    assert scene.engine.out("run", "--rm", pinned, "echo", "pinned") == "pinned"
+    image = scene.engine.out("image", "inspect", "-f", "{{.Id}}", pinned)
+    scene.engine.sampan("tag", image, scene.name("pinned/app:1"))
+    assert "it must be named by its digest" in scene.refused(
+        "run", "--rm", scene.name("pinned/app:1"), "true"
+    )
+    assert scene.engine.out("run", "--rm", image, "echo", "by id") == "by id"
+    scene.engine.sampan("rmi", "-f", image)
+
+
+def test_what_was_made_here_needs_leave_where_signatures_are_demanded(scene: TrustScene) -> None:
+    name, local = scene.name("team/made:1"), scene.name("team/local/made:1")
+    for one in (name, local):
+        scene.engine.sampan("tag", "busybox", one)
+    said = scene.refused("run", "--rm", name, "true")
+    assert "it was made or loaded here, and no registry vouches for it" in said
+    assert 'local = "allow"' in said
+    assert scene.engine.out("run", "--rm", local, "echo", "mine") == "mine"
+    assert scene.engine.out("run", "--rm", "busybox", "echo", "mine") == "mine"
+    scene.engine.sampan("rmi", name, local)
+
+
+def test_from_obeys_the_policy(scene: TrustScene, tmp_path: Path) -> None:
+    scene.push("team/base:1")
+    base = scene.name("team/base:1")
+    builds = {
+        "from": f"FROM {base}\n",
+        "copy": f"FROM busybox\nCOPY --from={base} /bin/busybox /copied\n",
+        "mount": f"FROM busybox\nRUN --mount=type=bind,from={base},target=/m true\n",
+    }
+    for kind, text in builds.items():
+        (tmp_path / kind).write_text(text)
+
+    def refusals() -> None:
+        for kind in builds:
+            said = scene.refused("build", "-f", str(tmp_path / kind), str(tmp_path))
+            assert f"{base}: refused by trust rule" in said, (kind, said)
+
+    refusals()
+    scene.engine.sampan("tag", "busybox", base)
+    refusals()
+    scene.engine.sampan("rmi", base)
+    scene.sign(base)
+    for kind in builds:
+        scene.engine.sampan("build", "-q", "-f", str(tmp_path / kind), str(tmp_path))
+    scene.engine.sampan("rmi", base, check=False)
+
+
+def test_an_image_from_before_the_policy_is_verified_when_it_is_used(scene: TrustScene) -> None:
+    scene.push("later/app:1")
+    name = scene.name("later/app:1")
+    scene.engine.sampan("pull", name)
+    assert scene.engine.out("run", "--rm", name, "echo", "free") == "free"
+    text = scene.config.read_text()
+    rule = f'\n[[trust.rule]]\nmatch = "{scene.name("later")}"\ndemand = "signature"\npublishers = ["Ada\'s team"]\n'
+    scene.config.write_text(text + rule)
+    scene.engine.stop()
+    scene.engine.start()
+    assert UNSIGNED in scene.refused("run", "--rm", name, "true")
+    image = scene.engine.out("images", "-q", "--no-trunc", name)
+    assert UNSIGNED in scene.refused("run", "--rm", image, "true"), "by its id, too"
+    scene.sign(name)
+    assert scene.engine.out("run", "--rm", name, "echo", "trusted") == "trusted"
+    scene.engine.sampan("trust", "revoke", "-y", name)
+    assert scene.engine.out("run", "--rm", image, "echo", "remembered") == "remembered"
+    scene.engine.sampan("rmi", name)
+    scene.restart()
+
+
+def test_a_mirror_may_bring_the_image_but_not_the_trust(scene: TrustScene) -> None:
+    scene.push("team/mirrored:1", content="true")
+    name = scene.name("team/mirrored:1")
+    scene.sign(name)
+    scene.push("mirror:1", content="false")
+    said = scene.refused("pull", name)
+    assert UNSIGNED in said, "the mirror has another image by that tag"
+    assert (
+        scene.skopeo_copy(f"docker://{name}", f"docker://{scene.name('mirror:1')}", "--remove-signatures")
+        == ""
+    )
+    scene.engine.sampan("pull", name)
+    scene.engine.sampan("rmi", name)
+
+
+def policy_json(scene: TrustScene, key: str, identity: dict[str, str] | None) -> dict[str, object]:
+    """containers-policy.json(5) that wants signatures by this key."""
+    signed = {"type": "sigstoreSigned", "keyPath": str(scene.folder / f"{key}.pub")}
+    requirement = signed | ({"signedIdentity": identity} if identity else {})
+    return {"default": [{"type": "reject"}], "transports": {"docker": {scene.registry.host: [requirement]}}}
+
+
+def test_the_policy_of_containers_is_obeyed_too(scene: TrustScene) -> None:
+    scene.push("theirs/app:1")
+    name = scene.name("theirs/app:1")
+    policy = policy_json(scene, "ada", {"type": "matchRepository"})
+    (scene.folder / "theirs.json").write_text(json.dumps(policy))
+    scene.restart(policy_json="theirs.json", local="allow")
+    assert f'refused by trust rule "{scene.registry.host}" ({scene.folder}/theirs.json)' in scene.refused(
+        "pull", name
+    )
+    scene.sign(name)
+    scene.engine.sampan("pull", name)
+    assert scene.engine.out("run", "--rm", "busybox", "echo", "mine") == "mine"
+    assert "the default trust rule" in scene.refused("pull", "unknown.invalid/app")
+    scene.engine.sampan("rmi", name)
+    scene.restart()

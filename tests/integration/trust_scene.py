@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys, a policy and an engine that obeys it, a registry with images, and skopeo as somebody who signs and checks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from integration.engine_process import EngineProcess, import_busybox
+from integration.registry_process import RegistryProcess, running_registry
+from sampan.oci.digest import Digest, parse_digest
+from sampan.oci.reference import Reference, parse_reference
+from sampan.registry.repository import Registries, Repository
+from sampan.registry.trust.private_keys import COSIGN_LABEL, SIGSTORE_LABEL, PrivateKey, decode_private_key
+
+PASSPHRASE = "open sesame"
+
+CONFIGURATION = """\
+[trust]
+{trust}
+
+[[trust.publisher]]
+name = "Ada's team"
+keys = ["ada.pub"]
+
+[[trust.rule]]
+match = "{host}/team"
+demand = "signature"
+publishers = ["Ada's team"]
+
+[[trust.rule]]
+match = "{host}/team/local"
+demand = "signature"
+publishers = ["Ada's team"]
+local = "allow"
+
+[[trust.rule]]
+match = "{host}/pinned"
+demand = "digest"
+
+[[trust.rule]]
+match = "{host}/bad"
+demand = "reject"
+
+[[registry]]
+prefix = "{host}/team/mirrored"
+
+[[registry.mirror]]
+location = "{host}/mirror"
+"""
+
+T = TypeVar("T")
+
+
+@dataclass
+class TrustScene:
+    """`config` is the engine's configuration file; keys lie beside it."""
+
+    engine: EngineProcess
+    registry: RegistryProcess
+    config: Path
+    pushed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.config.parent
+
+    def name(self, path: str) -> str:
+        return f"{self.registry.host}/{path}"
+
+    def rule(self, path: str) -> str:
+        """How a refusal names the rule for this path."""
+        match = f'match = "{self.name(path)}"'
+        line = (
+            self.config.read_text().splitlines().index(match)
+        )  # counted from 0, so the line above: [[trust.rule]]
+        return f'refused by trust rule "{self.name(path)}" ({self.config}, line {line})'
+
+    def push(self, path: str, *, content: str = "") -> str:
+        """A new image under this name on the registry, and nothing of it in the store; the name with its digest."""
+        name = self.name(path)
+        (self.folder / "Dockerfile").write_text(f"FROM busybox\nLABEL is={path!r} content={content!r}\n")
+        self.engine.sampan("build", "-q", "-t", name, str(self.folder))
+        said = self.engine.sampan("push", name).stdout
+        self.engine.sampan("rmi", name)
+        return f"{name.rpartition(':')[0]}@{said.rpartition('digest: ')[2].split()[0]}"
+
+    def sign(self, name: str, *options: str, key: str = "ada") -> None:
+        self.engine.sampan("trust", "sign", "--key", str(self.folder / f"{key}.key"), *options, name)
+
+    def key(self, name: str) -> PrivateKey:
+        return decode_private_key((self.folder / f"{name}.key").read_bytes(), PASSPHRASE.encode())
+
+    def refused(self, *words: str) -> str:
+        """What our command line says of being refused."""
+        done = self.engine.sampan(*words, check=False)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    def skopeo(
+        self, *words: str, policy: dict[str, object] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """skopeo, which reads and writes signatures by tag here."""
+        lookaside = self.folder / "registries.d"
+        lookaside.mkdir(exist_ok=True)
+        (lookaside / "all.yaml").write_text("default-docker:\n  use-sigstore-attachments: true\n")
+        rules = self.folder / "policy.json"
+        accepting = {"default": [{"type": "insecureAcceptAnything"}]}
+        rules.write_text(json.dumps(policy or accepting))
+        argv = ["skopeo", "--policy", str(rules), "--registries.d", str(lookaside), *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+    def skopeo_copy(
+        self, source: str, target: str, *options: str, policy: dict[str, object] | None = None
+    ) -> str:
+        """Copy an image; what is complained of, if it does not go."""
+        tls = ["--src-tls-verify=false"] if source.startswith("docker:") else []
+        tls += ["--dest-tls-verify=false"] if target.startswith("docker:") else []
+        done = self.skopeo("copy", "-q", *tls, *options, source, target, policy=policy)
+        return done.stderr if done.returncode else ""
+
+    def old_label(self, key: str) -> Path:
+        """The key's file as cosign 1 labelled it, which is what Debian's skopeo reads."""
+        path = self.folder / f"{key}.cosign.key"
+        path.write_text((self.folder / f"{key}.key").read_text().replace(SIGSTORE_LABEL, COSIGN_LABEL))
+        return path
+
+    def on_registry(self, name: str, work: Callable[[Repository, Reference], Awaitable[T]]) -> T:
+        """Do something to a repository with our own client."""
+
+        async def run() -> T:
+            registries = Registries()
+            try:
+                reference = parse_reference(name)
+                return await work(registries.open(reference, push=True)[-1], reference)
+            finally:
+                await registries.close()
+
+        return asyncio.run(run())
+
+    def restart(self, **trust: str) -> None:
+        """The engine with other words in the table [trust]."""
+        self.engine.stop()
+        write_configuration(self.config, self.registry, **trust)
+        self.engine.start()
+
+
+def digest_of(name: str) -> Digest:
+    return parse_digest(name.partition("@")[2])
+
+
+def write_configuration(config: Path, registry: RegistryProcess, **trust: str) -> None:
+    words = "\n".join(f'{key.replace("_", "-")} = "{value}"' for key, value in trust.items())
+    config.write_text(CONFIGURATION.format(host=registry.host, trust=words))
+
+
+@contextlib.contextmanager
+def trust_scene(base: Path) -> Iterator[TrustScene]:
+    engine, folder = EngineProcess(base / "engine"), base / "config"
+    folder.mkdir(parents=True)
+    config = folder / "config.toml"
+    engine.environment |= {"SAMPAN_CONFIG": str(config), "SAMPAN_TRUST_PASSPHRASE": PASSPHRASE}
+    with running_registry(base / "registry") as registry:
+        try:
+            for key in ("ada", "eve"):
+                engine.sampan("trust", "key", "generate", "--dir", str(folder), key)
+            write_configuration(config, registry)
+            engine.start()
+            import_busybox(engine)
+            yield TrustScene(engine, registry, config)
+        finally:
+            engine.destroy()
