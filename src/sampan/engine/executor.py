@@ -122,14 +122,14 @@ def _plan_mount(mount: ExecMount) -> MountPoint:
         return MountPoint(
             type="tmpfs", source="", destination=mount.target, options=["nosuid", "nodev", *size]
         )
-    if mount.kind == "overlay":
+    if mount.kind == "overlay" and len(mount.lowers) > 1:
         lowers = ":".join(mount.lowers)
         return MountPoint(
             type="overlay", source="", destination=mount.target, rw=False, options=[f"lowerdir={lowers}"]
         )
     return MountPoint(
         type="bind",
-        source=mount.source,
+        source=mount.source or mount.lowers[0],  # an overlay that is never written needs two layers
         destination=mount.target,
         rw=not mount.readonly,
         recursive_readonly=mount.readonly,
