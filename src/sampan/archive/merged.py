@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from sampan.archive.whiteout import is_opaque, is_whiteout
+from sampan.linux.descent import Descent
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # the kernel's own limit
@@ -109,6 +110,9 @@ class MergedTree:
         A node is valid until the next one is asked for; stop early by closing the generator. A directory that
         `enters` refuses is given, but nothing in it.
         """
+        if len(node.layers) == 1:
+            yield from _walk_layer(node, enters)
+            return
         stack = [(node, "", iter(children(node)))]
         try:
             while stack:
@@ -130,6 +134,44 @@ class MergedTree:
         finally:
             for directory, _, _ in stack[1:]:
                 directory.close()
+
+
+def _walk_layer(node: Node, enters: Callable[[Node], bool]) -> Iterator[tuple[str, Node]]:
+    """The walk where nothing is merged: what a container has made may be of any depth."""
+    descent = Descent(node.layers[0])
+    stack = [("", iter(children(node)))]
+    try:
+        while stack:
+            prefix, names = stack[-1]
+            name = next(names, None)
+            if name is None:
+                stack.pop()
+                if stack:
+                    descent.leave()
+                continue
+            child = _lookup_in(descent, name)
+            if child is None:  # removed meanwhile
+                continue
+            yield prefix + name, child
+            if child.is_directory and enters(child):
+                stack.append((f"{prefix}{name}/", iter(children(child))))
+            elif child.is_directory:
+                descent.leave()
+    finally:
+        descent.close()
+
+
+def _lookup_in(descent: Descent, name: str) -> Node | None:
+    """One name; a directory is entered."""
+    parent = descent.fd
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if is_whiteout(status):
+            return None
+        layers = (descent.enter(name),) if stat.S_ISDIR(status.st_mode) else ()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Node(name, parent, status, layers)
 
 
 @contextmanager

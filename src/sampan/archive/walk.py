@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from sampan.linux.descent import Descent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,23 @@ class Found:
 
 def iter_tree(root: int) -> Iterator[Found]:
     """Everything below the open directory `root`."""
-    stack = [(root, "", iter(sorted(os.listdir(root))))]
+    descent = Descent(root)
+    stack = [("", iter(sorted(os.listdir(root))))]
     try:
         while stack:
-            parent, prefix, names = stack[-1]
+            prefix, names = stack[-1]
             name = next(names, None)
             if name is None:
                 stack.pop()
                 if stack:
-                    os.close(parent)
+                    descent.leave()
                 continue
+            parent = descent.fd
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             directory = None
             if stat.S_ISDIR(status.st_mode):
-                directory = os.open(name, _DIRECTORY, dir_fd=parent)
-                stack.append((directory, f"{prefix}{name}/", iter(sorted(os.listdir(directory)))))
+                directory = descent.enter(name)
+                stack.append((f"{prefix}{name}/", iter(sorted(os.listdir(directory)))))
             yield Found(prefix + name, parent, name, status, directory)
     finally:
-        for fd, _, _ in stack[1:]:
-            os.close(fd)
+        descent.close()

@@ -17,6 +17,7 @@ from enum import IntEnum
 
 from sampan.archive.merged import MergedTree, Node, children, lookup
 from sampan.archive.whiteout import is_opaque, is_whiteout
+from sampan.linux.descent import Descent
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -47,15 +48,13 @@ def list_changes(directory: str, lowers: Sequence[str], *, is_layered: bool = Tr
 
 @dataclass(slots=True)
 class _Frame:
-    """A directory on the way: as it is now, as it was, and the names that are still to be compared."""
+    """A directory on the way: as it was, and the names that are still to be compared."""
 
-    directory: int
     before: Node | None
     prefix: str
     names: Iterator[str]
 
     def close(self) -> None:
-        os.close(self.directory)
         if self.before is not None:
             self.before.close()
 
@@ -69,6 +68,7 @@ class _Comparison:
 
     def run(self, top: int, before: Node | None) -> None:
         """Compare everything below the roots, which stay open."""
+        self._now = Descent(top)
         frames = [self._open(top, before, "/")]
         try:
             while frames:
@@ -81,7 +81,9 @@ class _Comparison:
                 frames.pop()
                 if frames:
                     frame.close()
+                    self._now.leave()
         finally:
+            self._now.close()
             for frame in frames[1:]:
                 frame.close()
 
@@ -89,17 +91,17 @@ class _Comparison:
         names = set(os.listdir(directory))
         if before is not None and (not self._is_layered or is_opaque(directory)):
             names.update(children(before))  # what is not here any more is gone without a whiteout
-        return _Frame(directory, before, prefix, iter(sorted(names)))
+        return _Frame(before, prefix, iter(sorted(names)))
 
     def _compare(self, frame: _Frame, name: str) -> _Frame | None:
         path = frame.prefix + name
         before = lookup(frame.before, name) if frame.before else None
         try:
-            after = os.stat(name, dir_fd=frame.directory, follow_symlinks=False)
+            after = os.stat(name, dir_fd=self._now.fd, follow_symlinks=False)
         except FileNotFoundError:
             after = None
         if after is not None and stat.S_ISDIR(after.st_mode):
-            return self._enter(frame, name, before, after)
+            return self._enter(path, name, before, after)
         if after is None or is_whiteout(after):
             if before is not None:
                 self._note(path, ChangeKind.DELETED)
@@ -112,15 +114,14 @@ class _Comparison:
             before.close()
         return None
 
-    def _enter(self, frame: _Frame, name: str, before: Node | None, after: os.stat_result) -> _Frame:
-        path = frame.prefix + name
+    def _enter(self, path: str, name: str, before: Node | None, after: os.stat_result) -> _Frame:
         if before is None:
             if path not in MOUNT_POINTS:
                 self._note(path, ChangeKind.ADDED)
         elif _differs(before.status, after):
             self._note(path, ChangeKind.CHANGED)
         merged = before if before is not None and before.is_directory else None
-        directory = os.open(name, _DIRECTORY, dir_fd=frame.directory)
+        directory = self._now.enter(name)
         inner = self._open(directory, merged, path + "/")
         if before is None and path in MOUNT_POINTS and _has_more(directory, path):
             self._note(path, ChangeKind.ADDED)

@@ -7,6 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 
+from sampan.linux.descent import Descent
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -27,18 +29,29 @@ def measure_tree(path: str) -> tuple[int, int]:
 
 def iter_status(path: str) -> Iterator[os.stat_result]:
     """The status of everything below a directory, in no particular order."""
-    pending = [os.open(path, _DIRECTORY)]
+    top = os.open(path, _DIRECTORY)
+    descent = Descent(top)
     try:
-        while pending:
-            directory = pending.pop()
-            try:
-                with os.scandir(directory) as entries:
-                    for entry in entries:
-                        yield entry.stat(follow_symlinks=False)
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(os.open(entry.name, _DIRECTORY, dir_fd=directory))
-            finally:
-                os.close(directory)
+        found: list[str] = []
+        yield from _iter_directory(top, found)
+        stack = [found]  # at each level the directories that are still to be entered
+        while stack:
+            if not stack[-1]:
+                stack.pop()
+                if stack:
+                    descent.leave()
+                continue
+            found = []
+            yield from _iter_directory(descent.enter(stack[-1].pop()), found)
+            stack.append(found)
     finally:
-        for directory in pending:
-            os.close(directory)
+        descent.close()
+        os.close(top)
+
+
+def _iter_directory(directory: int, subdirectories: list[str]) -> Iterator[os.stat_result]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            yield entry.stat(follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False):
+                subdirectories.append(entry.name)
