@@ -83,6 +83,11 @@ class Roots:
         return self.run + "/shim.log"
 
     @property
+    def launcher_lock(self) -> str:
+        """Held by the launcher, and by whoever is making a container."""
+        return self.run + "/launcher.lock"
+
+    @property
     def names_socket(self) -> str:
         """Where the name server is told what to answer, and where."""
         return self.run + "/names.sock"

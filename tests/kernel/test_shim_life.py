@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -300,6 +301,44 @@ async def test_processes_of_a_container_with_the_hosts_pids_end_with_its_program
     background = int(unframe(await client.read_all())[1])
     assert (await scene.ended("box")).exit_code == 0
     await eventually(lambda: not os.path.exists(f"/proc/{background}"), "the background process has gone")
+
+
+@story
+async def test_a_launcher_waits_for_the_makers_of_the_one_before(scene: Scene) -> None:
+    """Two at work on one container would take it from each other."""
+    lock_path = str(scene.base / "launcher.lock")
+    scene.control = LauncherControl(log_path=scene.log_path, lock_path=lock_path)
+    maker = os.open(lock_path, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(maker, fcntl.LOCK_EX)
+    client = scene.client()
+    launching = asyncio.ensure_future(scene.launch(scene.order("box", "echo", "made"), client))
+    done, _ = await asyncio.wait([launching], timeout=0.7)
+    assert not done
+    os.close(maker)
+    await launching
+    assert unframe(await client.read_all()) == {1: b"made\n"}
+    await scene.ended("box")
+
+
+@story
+async def test_containers_and_their_keepers_hold_no_launcher_up(scene: Scene) -> None:
+    lock_path = str(scene.base / "launcher.lock")
+    scene.control = LauncherControl(log_path=scene.log_path, lock_path=lock_path)
+    shim = await scene.launch(scene.order("box", "sleep", "100"))
+    scene.control.close()
+    successor = os.open(lock_path, os.O_RDWR)
+    await eventually(lambda: _is_free(successor), "nobody holds the lock")
+    os.close(successor)
+    await shim.signal(signal.SIGKILL)
+    await scene.ended("box")
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def test_a_control_may_be_closed_twice() -> None:

@@ -44,7 +44,9 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    control = LauncherControl(Launcher.start(roots.shim_log), log_path=roots.shim_log)
+    log_path, lock_path = roots.shim_log, roots.launcher_lock
+    launcher = Launcher.start(log_path, lock_path)
+    control = LauncherControl(launcher, log_path=log_path, lock_path=lock_path)
     engine = Engine(
         roots,
         control,

@@ -244,9 +244,12 @@ class LauncherControl:
     unreleased: dict[str, Shim] = {}  # noqa: RUF012 - shared on purpose: run directories are one namespace
     """The shim last known in each run directory, until it has given up all that the next needs."""
 
-    def __init__(self, launcher: Launcher | None = None, *, log_path: str = "/dev/null") -> None:
+    def __init__(
+        self, launcher: Launcher | None = None, *, log_path: str = "/dev/null", lock_path: str = ""
+    ) -> None:
         self._launcher = launcher
         self._log_path = log_path
+        self._lock_path = lock_path
         self._replacing = asyncio.Lock()
         self._sending = asyncio.Lock()
         if launcher:
@@ -310,7 +313,7 @@ class LauncherControl:
             if self._launcher is None or self._launcher is dead:
                 if dead:
                     await asyncio.to_thread(dead.close)
-                self._launcher = await asyncio.to_thread(Launcher.start, self._log_path)
+                self._launcher = await asyncio.to_thread(Launcher.start, self._log_path, self._lock_path)
                 self._launcher.sock.setblocking(False)
             return self._launcher
 

@@ -9,16 +9,20 @@ it. The pipe's end without that byte means that no order will come.
 What a shim reports goes straight to the engine, over the first descriptor of the order; if it dies, that
 descriptor's closing says so.
 
-The engine's end of the socket closing is the launcher's end, too. Shims go on.
+The engine's end of the socket closing is the launcher's end, too. Shims go on. Orders that were waiting then are
+still carried out, each to the point where it is noticed that nobody wants the container. The next engine's launcher
+waits for that, at a lock that launchers and makers hold: two makers of one container would take it from each other.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import select
 import signal
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ SOCKET_FD = 3
 """Where the launcher finds its end of the socket."""
 
 _CALM_S = 0.02
+_PREDECESSOR_TIMEOUT_S = 10.0
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1].split(':'); from sampan.shim.launcher import main; main()"
 
@@ -42,8 +47,10 @@ class Launcher:
         self.sock = sock
 
     @classmethod
-    def start(cls, log_path: str = "/dev/null") -> Launcher:
+    def start(cls, log_path: str = "/dev/null", lock_path: str = "") -> Launcher:
         """Start one; what it or a shim prints before it dies is appended to `log_path`.
+
+        Launchers with the same `lock_path` follow each other.
 
         posix_spawn shares nothing with this process but the descriptors named here, so it may be called with
         threads and an event loop running.
@@ -57,7 +64,7 @@ class Launcher:
             pid = os.posix_spawn(
                 f"/proc/self/fd/{executable}",
                 # Python finds its prefix and its virtual environment from argv[0]
-                [sys.executable, "-IS", "-c", _PROGRAM, ":".join(map(os.path.abspath, sys.path))],
+                [sys.executable, "-IS", "-c", _PROGRAM, ":".join(map(os.path.abspath, sys.path)), lock_path],
                 {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
                 file_actions=_redirections(theirs.fileno(), log_path),
                 setsigmask=(),
@@ -101,17 +108,33 @@ def main() -> None:
     os.umask(0o022)
     set_name("sampan-launcher")
     _load_everything()
+    lock = _wait_for_predecessor(sys.argv[2]) if sys.argv[2] else -1
     orders = socket.socket(fileno=SOCKET_FD)
-    while _fork_spare(orders):
+    while _fork_spare(orders, lock):
         _let_the_container_start(orders)
 
 
-def _fork_spare(orders: socket.socket) -> bool:
+def _wait_for_predecessor(path: str) -> int:
+    """Return the lock; if a maker hangs, in a volume on a dead server perhaps, the others need not."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + _PREDECESSOR_TIMEOUT_S
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_CALM_S)
+        else:
+            return fd
+    sys.stderr.write("launcher: makers of a former engine are still at work\n")
+    return fd
+
+
+def _fork_spare(orders: socket.socket, lock: int) -> bool:
     """Fork a shim that waits for the next order; return true when it has one, false when none will come."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
     if os.fork() == 0:
         os.close(reader)
-        _become_shim(orders, writer)
+        _become_shim(orders, writer, lock)
     os.close(writer)
     try:
         return bool(os.read(reader, 1))
@@ -142,13 +165,13 @@ def _load_everything() -> None:
     gc.disable()
 
 
-def _become_shim(orders: socket.socket, taken_fd: int) -> None:
+def _become_shim(orders: socket.socket, taken_fd: int, lock: int) -> None:
     """Be a shim until its container has ended; never return into the launcher's loop."""
     status = 1
     try:
         from sampan.shim.shim import run_shim
 
-        run_shim(orders, taken_fd)
+        run_shim(orders, taken_fd, lock)
         status = 0
     except BaseException:  # noqa: BLE001 - the last resort before the process ends: say why
         sys.excepthook(*sys.exc_info())

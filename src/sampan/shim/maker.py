@@ -83,12 +83,14 @@ class Made:
             send_message(engine, self._describe_created())
             if self._order.start:
                 self._start(engine)
+            handed_over = self._driver.hand_over()
         except FAILURES as error:
             self._driver.delete()
-            send_message(engine, {"event": "failed", **describe_failure(error)})
+            with contextlib.suppress(OSError):  # the engine may be what has gone
+                send_message(engine, {"event": "failed", **describe_failure(error)})
             return
         sockets = {"engine": engine.fileno(), "listener": listener.fileno()}
-        fds = {**sockets, **self.ends.by_name(), **self._driver.hand_over()}
+        fds = {**sockets, **self.ends.by_name(), **handed_over}
         send_message(keeper, self._describe(list(fds)), [*fds.values(), *clients])
 
     def _describe_created(self) -> Message:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from sampan.shim.protocol import Message
 
 
-def run_shim(orders: socket.socket, taken_fd: int) -> None:
-    """Have a container made and keep it until it and its clients are gone. `taken_fd`: see `launcher`."""
+def run_shim(orders: socket.socket, taken_fd: int, lock: int) -> None:
+    """Have a container made and keep it until it and its clients are gone. `taken_fd`, `lock`: see `launcher`."""
     os.setsid()
     set_child_subreaper()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -44,6 +44,8 @@ def run_shim(orders: socket.socket, taken_fd: int) -> None:
     for sock in (theirs, orders):
         sock.close()
     os.close(taken_fd)
+    if lock >= 0:
+        os.close(lock)  # the maker's alone
     set_name("sampan-shim")
     made = receive_message(ours)
     ours.close()
