@@ -11,6 +11,7 @@ from aiohttp import web
 from sampan.api import (
     archive,
     build,
+    buildkit,
     commit,
     containers,
     figures,
@@ -41,6 +42,7 @@ RESOURCES = (
     sharing,
     images,
     build,
+    buildkit,
     networks,
     volumes,
     system,

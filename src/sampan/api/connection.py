@@ -3,7 +3,7 @@
 
 A client may send the first bytes of its stream right behind the request that asks for one, and close its
 sending side at once. An HTTP parser would take these bytes for the next request. So the end of such a request
-(attach, exec start) is found here, and what follows is held back until the route has taken the connection
+(attach, exec start, session) is found here, and what follows is held back until the route has taken the connection
 (`take_rest`) or has answered without it (`give_back`).
 """
 
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
-ASKS_FOR_STREAM = re.compile(rb"POST (?:/v[\d.]+)?/(?:containers/[^/ ?]+/attach|exec/[^/ ?]+/start)[ ?]")
+ASKS_FOR_STREAM = re.compile(
+    rb"POST (?:/v[\d.]+)?/(?:containers/[^/ ?]+/attach|exec/[^/ ?]+/start|session|grpc)[ ?]"
+)
 LONGEST_START = 512  # of a request line, up to its path's end
 HEAD_LIMIT = 1 << 20
 HELD_LIMIT = 1 << 18

@@ -50,14 +50,23 @@ def hijack(request: web.Request, *, media_type: str) -> tuple[int, bytes]:
 
     With TLS the stream cannot leave this process; TCP without it and unix sockets can.
     """
+    wants_upgrade = "upgrade" in request.headers.get("Connection", "").lower()
+    return _take(request, _head(media_type, wants_upgrade=wants_upgrade))
+
+
+def hijack_for_http2(request: web.Request) -> tuple[int, bytes]:
+    """The same for a connection that goes on in HTTP/2."""
+    return _take(request, _encode_head(["HTTP/1.1 101 UPGRADED", "Connection: Upgrade", "Upgrade: h2c"]))
+
+
+def _take(request: web.Request, head: bytes) -> tuple[int, bytes]:
     transport = request.transport
     if transport is None or transport.get_extra_info("sslcontext") is not None:
         raise InvalidArgument("attach over TLS is not supported yet")
     transport.pause_reading()
     connection = transport.get_protocol()
     initial = connection.take_rest() if isinstance(connection, Connection) else b""
-    wants_upgrade = "upgrade" in request.headers.get("Connection", "").lower()
-    transport.write(_head(media_type, wants_upgrade=wants_upgrade))
+    transport.write(head)
     sock: socket.socket = transport.get_extra_info("socket")
     return os.dup(sock.fileno()), initial
 
@@ -72,5 +81,9 @@ def _head(media_type: str, *, wants_upgrade: bool) -> bytes:
         ]
     else:
         lines = ["HTTP/1.1 200 OK", f"Content-Type: {media_type}"]
-    lines += [f"{name}: {value}" for name, value in SERVER_HEADERS.items()]
+    return _encode_head(lines)
+
+
+def _encode_head(lines: list[str]) -> bytes:
+    lines = lines + [f"{name}: {value}" for name, value in SERVER_HEADERS.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

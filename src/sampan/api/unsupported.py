@@ -17,7 +17,8 @@ NO_MANAGER = (
     "swarm and try again."
 )
 SWARM = ("nodes", "services", "tasks", "secrets", "configs", "swarm")
-NOT_YET = (("POST", "/session"),)
+NOT_YET: tuple[tuple[str, str], ...] = ()
+"""Documented routes that no version of ours serves: none is left."""
 
 
 async def no_swarm(_: web.Request) -> web.Response:
@@ -30,11 +31,6 @@ async def no_plugins(_: web.Request) -> web.Response:
     raise Unsupported("plugins are not supported")
 
 
-async def not_yet(request: web.Request) -> web.Response:
-    """A route that a later version serves."""
-    raise Unsupported(f"{request.method} {request.path} is not supported yet")
-
-
 @routes.get("/plugins")
 async def list_plugins(_: web.Request) -> web.Response:
     """PluginList."""
@@ -45,5 +41,3 @@ for _area in SWARM:
     routes.route("*", f"/{_area}")(no_swarm)
     routes.route("*", f"/{_area}/{{rest:.*}}")(no_swarm)
 routes.route("*", "/plugins/{rest:.*}")(no_plugins)
-for _method, _path in NOT_YET:
-    routes.route(_method, _path)(not_yet)

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from sampan.build.dockerfile.location import DockerfileError, Location, Misuse, Source
 from sampan.build.dockerignore import ignore_file_names, parse_dockerignore
+from sampan.build.files.reading import read_small_file
 from sampan.build.files.view import open_view
 from sampan.build.patterns import PatternSet
 from sampan.errors import NotFound
 
+_MAX_IGNORE_BYTES = 4 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -71,15 +73,18 @@ def open_context(path: str, *, dockerfile: str = "") -> ContextFolder:
         raise NotFound(f"unable to prepare context: path {path!r}: {os.strerror(error.errno or 0)}") from None
     names = ignore_file_names(dockerfile) if dockerfile else (".dockerignore",)
     for name in names:
-        place = os.path.join(path, name)
-        if os.path.isfile(place):
-            return ContextFolder(path, _read_ignore_file(place, name))
+        if (ignored := read_ignore_file(path, name)) is not None:
+            return ContextFolder(path, ignored)
     return ContextFolder(path, PatternSet(()))
 
 
-def _read_ignore_file(path: str, name: str) -> PatternSet:
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        text = file.read()
+def read_ignore_file(folder: str, name: str) -> PatternSet | None:
+    """The patterns of an ignore file, None if it is not there."""
+    try:
+        data = read_small_file(folder, name, _MAX_IGNORE_BYTES)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    text = data.decode("utf-8", "surrogateescape")
     try:
         return parse_dockerignore(text)
     except Misuse as error:

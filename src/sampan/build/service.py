@@ -19,6 +19,7 @@ from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
+from sampan.build.files.reading import read_small_file
 from sampan.build.origins import ContextFolder, open_context
 from sampan.build.pruning import describe_cache, prune_cache
 from sampan.build.reporter import Reporter
@@ -191,16 +192,12 @@ def read_dockerfile(request: BuildRequest) -> Dockerfile:
     """Read and parse the Dockerfile: from the request, from the context, or from anywhere else."""
     if isinstance(request.dockerfile, bytes):
         return parse_dockerfile(request.dockerfile.decode("utf-8", "surrogateescape"))
-    path = os.path.join(request.context, request.dockerfile)
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_MAX_DOCKERFILE_BYTES + 1)
+        raw = read_small_file(request.context, request.dockerfile, _MAX_DOCKERFILE_BYTES)
     except OSError as error:
         raise NotFound(
             f"failed to read dockerfile: open {request.dockerfile}: {(error.strerror or '').lower()}"
         ) from None
-    if len(raw) > _MAX_DOCKERFILE_BYTES:
-        raise InvalidArgument(f"{request.dockerfile} is larger than {_MAX_DOCKERFILE_BYTES} bytes")
     name = os.path.basename(request.dockerfile) if os.path.isabs(request.dockerfile) else request.dockerfile
     return parse_dockerfile(raw.decode("utf-8", "surrogateescape"), name=name)
 

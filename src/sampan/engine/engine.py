@@ -13,8 +13,8 @@ import hashlib
 import os
 import time
 from collections import Counter
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
@@ -58,6 +58,9 @@ from sampan.schema.container import ContainerCreate
 from sampan.shim.control import LauncherControl
 from sampan.snapshot.probe import choose_driver
 from sampan.snapshot.store import SnapshotStore
+
+if TYPE_CHECKING:
+    from sampan.buildkit.service import BuildKit
 
 
 class Engine:
@@ -123,6 +126,14 @@ class Engine:
         )
         self.facts = _read_facts(roots, "overlay2" if self.snapshots.driver.is_layered else "vfs")
         self.disk_usage = DiskUsage(self)
+
+    @cached_property
+    def buildkit(self) -> BuildKit:
+        """BuildKit's API, loaded when its first client comes."""
+        from sampan.buildkit.service import BuildKit
+        from sampan.engine.session_images import SessionImages
+
+        return BuildKit(self.builder, partial(SessionImages, self.sharing))
 
     async def start(self) -> None:
         """Find what still runs, record what has ended, sweep what nobody names."""

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The builds of one engine by their refs: those under way, and the last ones as history.
+
+A client asks for a build and for its progress in two calls that may come in any order; with a gateway, what is to
+be built comes in a third.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
+
+from sampan.build.built import Built
+from sampan.build.seams import BaseImage
+from sampan.build.service import Builder
+from sampan.buildkit.attributes import FRONTEND
+from sampan.buildkit.exporting import export, plan_exporters
+from sampan.buildkit.messages.common import Status
+from sampan.buildkit.messages.control import SolveRequest
+from sampan.buildkit.messages.gateway import ReturnRequest
+from sampan.buildkit.record import BuildRecord
+from sampan.buildkit.session import Session, Sessions, ended_with
+from sampan.buildkit.solving import Images, Solving
+from sampan.buildkit.status import CANCELLED, status_of
+from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError, Unsupported
+
+_HISTORY = 64
+_WAIT_S = 5.0
+
+
+class Build:
+    """A build under way, as a gateway's calls find it."""
+
+    def __init__(self, record: BuildRecord, solving: Solving) -> None:
+        self.record = record
+        self.refs: dict[str, Built] = {}
+        self.returned: asyncio.Future[ReturnRequest] = asyncio.get_running_loop().create_future()
+        self.failure: SampanError | None = None
+        self._solving = solving
+
+    async def solve(self, frontend: str, attributes: Mapping[str, str]) -> str:
+        """Solve a Dockerfile; the name of the result."""
+        if frontend != FRONTEND:
+            raise Unsupported(
+                f"frontend {frontend or '(a build graph)'} is not supported: Dockerfiles are read by this engine"
+            )
+        self.record.frontend, self.record.attributes = frontend, dict(attributes)
+        try:
+            built = await self._solving.solve(attributes, self.record)
+        except SampanError as error:
+            self.failure = error
+            raise
+        ref = secrets.token_hex(12)
+        self.refs[ref] = built
+        return ref
+
+    async def resolve(self, name: str, *, pull: bool) -> BaseImage:
+        """An image that the client asks about."""
+        return await self._solving.images.resolve(name, None, pull=pull)
+
+    def find(self, ref: str) -> Built:
+        """A result by its name."""
+        built = self.refs.get(ref)
+        if built is None:
+            raise NotFound(f"no such result of this build: {ref}")
+        return built
+
+
+class Builds:
+    """All of them."""
+
+    def __init__(self, builder: Builder, images: Images, sessions: Sessions) -> None:
+        self._builder = builder
+        self._images = images
+        self._sessions = sessions
+        self._running: dict[str, Build] = {}
+        self._records: dict[str, BuildRecord] = {}
+        self._changed = asyncio.Condition()
+        self._generation = 0
+
+    async def run(self, request: SolveRequest) -> BuildRecord:
+        """A build from its request to its export; its failure is raised, and kept in the record."""
+        exporters = plan_exporters(request)
+        if request.definition or request.inputs:
+            raise Unsupported("building from a build graph is not supported: give a Dockerfile")
+        session = await self._sessions.get(request.session)
+        record = BuildRecord(request.ref, request.frontend, dict(request.frontend_attrs), exporters=exporters)
+        async with self._recorded(record), AsyncExitStack() as stack, ended_with(session):
+            build = Build(record, Solving(self._builder, self._images, session, stack))
+            with self._running_as(request.ref, build):
+                await self._announce()
+                response = await self._outcome(build, request, session)
+            record.end(None, response)
+        return record
+
+    async def _outcome(self, build: Build, request: SolveRequest, session: Session) -> dict[str, str]:
+        """Solve what the request says, or what a gateway asks for meanwhile."""
+        exporters = build.record.exporters
+        if request.frontend:
+            ref = await build.solve(request.frontend, request.frontend_attrs)
+        else:
+            ref = _chosen(await build.returned, build.failure)
+        return await export(build.find(ref), exporters, session) if ref else {}
+
+    async def find(self, ref: str) -> Build:
+        """A build under way; it may come a moment later."""
+        await self._wait_for(lambda: ref in self._running, ref)
+        return self._running[ref]
+
+    async def watch(self, ref: str) -> BuildRecord:
+        """A build under way or in the history; it may come a moment later."""
+        await self._wait_for(lambda: ref in self._records, ref)
+        return self._records[ref]
+
+    def records(self) -> list[BuildRecord]:
+        """All that are known, the oldest first; calls of a gateway that built nothing are not told of."""
+        return [record for record in self._records.values() if record.steps]
+
+    def forget(self, ref: str) -> None:
+        """Remove a build from the history."""
+        if ref in self._running:
+            raise Conflict(f"build {ref} is under way")
+        if self._records.pop(ref, None) is None:
+            raise NotFound(f"no such build: {ref}")
+
+    async def changed(self) -> None:
+        """Wait until a build begins or ends."""
+        async with self._changed:
+            await self._changed.wait()
+
+    @contextlib.asynccontextmanager
+    async def _recorded(self, record: BuildRecord) -> AsyncIterator[None]:
+        if not record.ref or record.ref in self._records:
+            raise InvalidArgument(f"build {record.ref or '(no ref)'} is there already")
+        self._generation += 1
+        record.generation = self._generation
+        self._records[record.ref] = record
+        self._shrink()
+        try:
+            yield
+        except SampanError as error:
+            record.end(status_of(error))
+            raise
+        finally:
+            if not record.completed_ns:
+                record.end(Status(CANCELLED, "build cancelled"))
+            await self._announce()
+
+    @contextlib.contextmanager
+    def _running_as(self, ref: str, build: Build) -> Iterator[None]:
+        self._running[ref] = build
+        try:
+            yield
+        finally:
+            del self._running[ref]
+            build.returned.cancel()
+
+    def _shrink(self) -> None:
+        ended = [record for record in self._records.values() if record.completed_ns and not record.pinned]
+        for record in ended[:-_HISTORY]:
+            del self._records[record.ref]
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _wait_for(self, condition: object, ref: str) -> None:
+        assert callable(condition)
+        async with self._changed:
+            try:
+                async with asyncio.timeout(_WAIT_S):
+                    await self._changed.wait_for(condition)
+            except TimeoutError:
+                raise NotFound(f"no such build: {ref}") from None
+
+
+def _chosen(returned: ReturnRequest, failure: SampanError | None) -> str:
+    """The result that a gateway wants exported, empty if it has built nothing; or why there is none."""
+    if returned.error is not None and returned.error.code:
+        raise failure or SampanError(returned.error.message)
+    result = returned.result
+    if result is None:
+        return ""
+    if result.refs is not None and len(result.refs.refs) > 1:
+        raise Unsupported("a result for several platforms is not supported")
+    refs = list(result.refs.refs.values()) if result.refs is not None else [result.ref]
+    return refs[0].id if refs and refs[0] is not None else ""

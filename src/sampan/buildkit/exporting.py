@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a build's result goes: the image store, or the client's disk as an archive or as files.
+
+Answers are BuildKit's by name: clients write image ids to ``--iidfile`` and ``--metadata-file`` from them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+
+from sampan.archive.pack import pack_tree
+from sampan.build.built import Built
+from sampan.buildkit.messages.control import Exporter, SolveRequest
+from sampan.buildkit.sending import send_stream, send_tree
+from sampan.buildkit.session import Session
+from sampan.errors import InvalidArgument, Unsupported
+from sampan.image.model import Image
+from sampan.image.saving import Export, save_archive
+from sampan.oci.reference import Reference, parse_reference
+
+_TO_STORE = ("moby", "image")
+_TO_ARCHIVE = ("docker", "oci")
+_KINDS = (*_TO_STORE, *_TO_ARCHIVE, "local", "tar")
+
+
+def plan_exporters(request: SolveRequest) -> list[Exporter]:
+    """The exporters of a request, each with its attributes looked at; older clients can name one."""
+    exporters = request.exporters
+    if not exporters and request.old_exporter:
+        exporters = [Exporter(request.old_exporter, request.old_exporter_attrs)]
+    for exporter in exporters:
+        _check(exporter)
+    return list(exporters)
+
+
+def _check(exporter: Exporter) -> None:
+    kind, attrs = exporter.type, exporter.attrs
+    if kind not in _KINDS:
+        raise Unsupported(f"--output type={kind} is not supported", hint=f"one of {', '.join(_KINDS)} is")
+    if kind == "image" and _is_true(attrs.get("push", "")):
+        raise Unsupported("--output type=image,push=true is not supported", hint="push the image afterwards")
+    if kind in _TO_ARCHIVE and attrs.get("tar") and not _is_true(attrs["tar"]):
+        raise Unsupported(f"--output type={kind},tar=false is not supported")
+    for name in attrs:
+        if name.startswith("annotation"):
+            raise Unsupported(f"--output type={kind}: annotations are not supported yet")
+    _references(exporter)
+
+
+async def export(built: Built, exporters: Sequence[Exporter], session: Session | None) -> dict[str, str]:
+    """Send the result everywhere it is wanted; what the client is told of it."""
+    response: dict[str, str] = {}
+    for number, exporter in enumerate(exporters):
+        if exporter.type in _TO_STORE:
+            names = [str(reference) for reference in _references(exporter)]
+            response |= _describe(await built.record_image(names), names)
+        elif session is None:
+            raise InvalidArgument(f"--output type={exporter.type}: the build has no session to send it to")
+        elif exporter.type in _TO_ARCHIVE:
+            response |= await _export_archive(built, exporter, session, number)
+        else:
+            await _export_files(built, exporter, session, number)
+    return response
+
+
+async def _export_archive(built: Built, exporter: Exporter, session: Session, number: int) -> dict[str, str]:
+    """One archive that both formats' readers understand; the image itself is recorded without a name."""
+    references = _references(exporter)
+    image = await built.record_image()
+    export = Export(image, tuple(references))
+    with built.reporter.vertex(f"exporting to {exporter.type} image format") as vertex:
+        size = await send_stream(session, number, lambda out: save_archive(built.images, [export], out))
+        vertex.status("sending tarball", size, completed=True)
+    return _describe(image, [str(reference) for reference in references])
+
+
+async def _export_files(built: Built, exporter: Exporter, session: Session, number: int) -> None:
+    with built.reporter.vertex("exporting to client " + _FORMS[exporter.type]) as vertex:
+        if exporter.type == "tar":
+            lowers = built.lowers or (built.services.workplace.empty,)
+            size = await send_stream(session, number, lambda out: pack_tree(lowers, "/", out))
+            vertex.status("sending tarball", size, completed=True)
+            return
+        with built.open_root() as root:
+            count = await send_tree(session, number, root)
+            vertex.status(f"copying {count} files", 0, completed=True)
+
+
+_FORMS = {"tar": "tarball", "local": "directory"}
+
+
+def _references(exporter: Exporter) -> list[Reference]:
+    names = filter(None, exporter.attrs.get("name", "").split(","))
+    return [parse_reference(name) for name in names]
+
+
+def _describe(image: Image, names: Sequence[str]) -> dict[str, str]:
+    """An image here is known by its config's digest: it has no manifest until it is pushed."""
+    config = {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": str(image.id),
+        "size": len(image.config.raw),
+    }
+    response = {
+        "containerimage.digest": str(image.id),
+        "containerimage.config.digest": str(image.id),
+        "containerimage.descriptor": base64.b64encode(json.dumps(config).encode()).decode(),
+    }
+    return response | ({"image.name": ",".join(names)} if names else {})
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in ("1", "t", "true")

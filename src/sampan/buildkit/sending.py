@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Send results to a client: a tree of files, or one stream of bytes.
+
+Implements: the sender of fsutil's protocol (the client asks for each regular file by its number in the telling),
+and FileSend for archives.
+Not here: hard links, of which each name is sent as a file, and extended attributes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from itertools import islice
+from typing import cast
+
+from sampan.archive.writer import Writable
+from sampan.build.blocking import Blocking
+from sampan.build.files.scan import Entry, Filters, scan
+from sampan.buildkit.messages import files
+from sampan.buildkit.messages.control import BytesMessage
+from sampan.buildkit.messages.files import Packet, Stat, go_mode
+from sampan.buildkit.messages.session import SEND_FILES
+from sampan.buildkit.rpc import ClientCall, open_call
+from sampan.buildkit.session import Session
+from sampan.errors import Cancelled, InvalidArgument, SampanError
+from sampan.linux.resolve import open_in_root
+
+_CHUNK = 1 << 18
+_PACKET = 32 << 10
+_BATCH = 256
+_EXPORTER_ID = "buildkit-attachable-exporter-id"
+
+
+async def send_stream(session: Session, number: int, produce: Callable[[Writable], None]) -> int:
+    """Send what `produce` writes in a thread to the client's file; the bytes that it was."""
+    blocking = Blocking()
+    async with open_call(session.connection, SEND_FILES, BytesMessage, _target(session, number)) as call:
+        loop = asyncio.get_running_loop()
+
+        def send(data: bytes) -> Future[None]:
+            return asyncio.run_coroutine_threadsafe(call.send(BytesMessage(data)), loop)
+
+        writer = _CallWriter(send, blocking.is_stopped)
+        await blocking.run(_produce, writer, produce)
+        await call.stream.end()
+        while await call.receive() is not None:
+            pass  # only its end is of interest: the file is complete
+    return writer.written
+
+
+async def send_tree(session: Session, number: int, root_fd: int) -> int:
+    """Send a tree into the client's folder; how many files it has."""
+    blocking = Blocking()
+    async with open_call(session.connection, SEND_FILES, Packet, _target(session, number)) as call:
+        sender = _TreeSender(call, root_fd, blocking)
+        telling = asyncio.ensure_future(sender.tell())
+        try:
+            await sender.answer()
+            await telling
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+        return len(sender.told)
+
+
+class _TreeSender:
+    def __init__(self, call: ClientCall[Packet], root_fd: int, blocking: Blocking) -> None:
+        self.told: list[str] = []
+        self._call = call
+        self._root = root_fd
+        self._blocking = blocking
+        self._lock = asyncio.Lock()
+
+    async def tell(self) -> None:
+        """Tell of every file."""
+        entries = scan(self._root, "", Filters())
+        while batch := await self._blocking.run(_take, self._root, entries):
+            for told in batch:
+                self.told.append(told.path)
+                await self._send(Packet(files.STAT, told))
+        await self._send(Packet(files.STAT))
+
+    async def answer(self) -> None:
+        """Send the files that are asked for, until the client has all."""
+        while (packet := await self._call.receive()) is not None:
+            match packet.type:
+                case files.REQUEST if packet.id < len(self.told):
+                    await self._send_file(packet.id)
+                case files.FINISH:
+                    await self._send(Packet(files.FINISH))
+                    return
+                case files.ERROR:
+                    raise SampanError(f"client: {packet.data.decode(errors='replace')}")
+                case _:
+                    raise InvalidArgument(f"file transfer: unexpected packet {packet.type}")
+
+    async def _send_file(self, number: int) -> None:
+        fd = await self._blocking.run(
+            open_in_root, self._root, self.told[number], os.O_RDONLY | os.O_NOFOLLOW
+        )
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            while data := await self._blocking.run(file.read, _PACKET):
+                await self._send(Packet(files.DATA, id=number, data=data))
+        await self._send(Packet(files.DATA, id=number))
+
+    async def _send(self, packet: Packet) -> None:
+        async with self._lock:  # one packet after the other, also when the window is closed in the middle
+            await self._call.send(packet)
+
+
+def _target(session: Session, number: int) -> list[tuple[str, str]]:
+    """The metadata that names the client's file or folder: the number of its exporter."""
+    session.require(SEND_FILES)
+    return [(_EXPORTER_ID, str(number))]
+
+
+def _take(root_fd: int, entries: Iterator[Entry]) -> list[Stat]:
+    """The next files; sockets are nothing that could be sent."""
+    return [
+        _describe(root_fd, entry)
+        for entry in islice(entries, _BATCH)
+        if not stat.S_ISSOCK(entry.status.st_mode)
+    ]
+
+
+def _describe(root_fd: int, entry: Entry) -> Stat:
+    status = entry.status
+    linkname = os.readlink(entry.path, dir_fd=root_fd) if entry.is_link else ""
+    return Stat(
+        entry.path,
+        go_mode(status.st_mode),
+        status.st_uid,
+        status.st_gid,
+        0 if entry.is_folder else status.st_size,
+        status.st_mtime_ns,
+        linkname,
+        os.major(status.st_rdev),
+        os.minor(status.st_rdev),
+    )
+
+
+class _CallWriter(io.RawIOBase):
+    """A file for a thread whose bytes are sent by the event loop."""
+
+    def __init__(self, send: Callable[[bytes], Future[None]], is_stopped: Callable[[], bool]) -> None:
+        self._send = send
+        self._is_stopped = is_stopped
+        self.written = 0
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Send it, and wait until it is sent; a build that was cancelled waits no longer."""
+        sending = self._send(bytes(data))
+        while True:
+            try:
+                sending.result(0.2)
+            except TimeoutError:
+                if self._is_stopped():
+                    sending.cancel()
+                    raise Cancelled("export: cancelled") from None
+                continue
+            self.written += len(data)
+            return len(data)
+
+
+def _produce(writer: _CallWriter, produce: Callable[[Writable], None]) -> None:
+    with io.BufferedWriter(cast("io.RawIOBase", writer), _CHUNK) as out:
+        produce(out)

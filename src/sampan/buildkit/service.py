@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BuildKit's API of one engine, put together: who holds a connection of either kind calls one of two methods."""
+
+from __future__ import annotations
+
+import socket
+
+from sampan.build.service import Builder
+from sampan.buildkit.builds import Builds
+from sampan.buildkit.control import Control
+from sampan.buildkit.gateway import Gateway
+from sampan.buildkit.rpc import serve
+from sampan.buildkit.session import SessionHead, Sessions
+from sampan.buildkit.solving import Images
+
+
+class BuildKit:
+    """All sessions and builds of BuildKit's clients."""
+
+    def __init__(self, builder: Builder, images: Images) -> None:
+        self.sessions = Sessions()
+        self.builds = Builds(builder, images, self.sessions)
+        self._methods = Control(builder, self.builds).methods() | Gateway(self.builds).methods()
+
+    async def run_session(self, head: SessionHead, sock: socket.socket, initial: bytes) -> None:
+        """Keep a client's session until it closes the connection."""
+        await self.sessions.run(head, sock, initial)
+
+    async def serve(self, sock: socket.socket, initial: bytes) -> None:
+        """Answer a client's calls until it closes the connection."""
+        await serve(sock, initial, self._methods)

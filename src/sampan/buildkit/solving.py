@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One build for a client of a session: its files fetched, our builder's request made, the target solved."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+from sampan.build.built import Built
+from sampan.build.dockerignore import ignore_file_names
+from sampan.build.origins import read_ignore_file
+from sampan.build.patterns import PatternSet
+from sampan.build.request import BuildRequest
+from sampan.build.seams import ContextSource, ImageSource
+from sampan.build.service import Builder
+from sampan.buildkit.attributes import Wanted, parse_attributes
+from sampan.buildkit.contexts import SessionContext, SessionFiles
+from sampan.buildkit.record import BuildRecord
+from sampan.buildkit.session import Session
+from sampan.errors import InvalidArgument, Unsupported
+from sampan.registry.credentials import Credentials
+
+CredentialsOf = Callable[[str], Awaitable[Credentials]]
+Images = Callable[[CredentialsOf], ImageSource]
+"""Where base images are found, with the log-ins of who asks."""
+
+
+class Solving:
+    """One build's part that comes before its export; everything fetched for it goes with `stack`."""
+
+    def __init__(self, builder: Builder, images: Images, session: Session, stack: AsyncExitStack) -> None:
+        self._builder = builder
+        self.images = images(session.credentials)
+        self._session = session
+        self._stack = stack
+        self._files = SessionFiles(session, builder.workplace, stack)
+
+    async def solve(self, attributes: Mapping[str, str], record: BuildRecord) -> Built:
+        """Build the target that the attributes name."""
+        wanted = parse_attributes(attributes)
+        if wanted.request_id:
+            raise Unsupported(f"build method {wanted.request_id} is not supported yet")
+        request = await self._plan(wanted)
+        return await self._stack.enter_async_context(self._builder.solve(request, record.tell))
+
+    async def _plan(self, wanted: Wanted) -> BuildRequest:
+        folder, sources = await self._fetch(wanted)
+        return BuildRequest(
+            context=folder,
+            dockerfile=_inside(wanted.filename),
+            build_args=wanted.build_args,
+            labels=wanted.labels,
+            target=wanted.target,
+            no_cache=wanted.no_cache,
+            pull=wanted.pull,
+            network=wanted.network,
+            platform=wanted.platform,
+            extra_hosts=wanted.extra_hosts,
+            shm_size_bytes=wanted.shm_size_bytes,
+            named_contexts={**wanted.images, **{name: f"client:{name}" for name in wanted.folders}},
+            sources=sources,
+            secrets=self._session,
+            images=self.images,
+        )
+
+    async def _fetch(self, wanted: Wanted) -> tuple[str, dict[str, ContextSource]]:
+        """The folder that has the Dockerfile, and the contexts; an archive is both."""
+        sources: dict[str, ContextSource] = {}
+        for name, folder in wanted.folders.items():
+            ignored = await self._fetch_ignore_file(folder)
+            sources[name] = SessionContext(self._files, folder, _texts(ignored))
+        filename = _inside(wanted.filename)
+        if wanted.upload:
+            return await self._files.fetch_upload(wanted.upload), sources
+        names = ignore_file_names(filename)[:1]
+        place = await self._files.fetch(
+            wanted.dockerfile_folder, purpose="dockerfile", followed=(filename, *names)
+        )
+        own = read_ignore_file(place, names[0])
+        ignored = own if own is not None else await self._fetch_ignore_file(wanted.context_folder)
+        sources[""] = SessionContext(self._files, wanted.context_folder, _texts(ignored))
+        return place, sources
+
+    async def _fetch_ignore_file(self, folder: str) -> PatternSet:
+        name = ".dockerignore"
+        place = await self._files.fetch(folder, purpose="ignore", followed=(name,))
+        return read_ignore_file(place, name) or PatternSet(())
+
+
+def _inside(filename: str) -> str:
+    """The Dockerfile's name, which is below the client's folder whatever it says."""
+    cleaned = posixpath.normpath("/" + filename).lstrip("/")
+    if not cleaned or "\0" in cleaned:
+        raise InvalidArgument(f"filename: {filename!r} is no name for a file")
+    return cleaned
+
+
+def _texts(patterns: PatternSet) -> list[str]:
+    return [f"!{pattern.text}" if pattern.is_exception else pattern.text for pattern in patterns.patterns]
