@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from integration.registry_process import RegistryProcess, running_registry
 from sampan.oci.digest import Digest, parse_digest
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.repository import Registries, Repository
-from sampan.registry.trust.private_keys import COSIGN_LABEL, SIGSTORE_LABEL, PrivateKey, decode_private_key
+from sampan.registry.trust.private_keys import PrivateKey, decode_private_key
 
 PASSPHRASE = "open sesame"
+SKOPEO = os.environ.get("SAMPAN_TEST_SKOPEO", "skopeo").split()
+"""Debian 12 has taken sigstore out of its skopeo; the variable names one that has it (1.13 or later)."""
 
 CONFIGURATION = """\
 [trust]
@@ -113,7 +116,7 @@ class TrustScene:
         rules = self.folder / "policy.json"
         accepting = {"default": [{"type": "insecureAcceptAnything"}]}
         rules.write_text(json.dumps(policy or accepting))
-        argv = ["skopeo", "--policy", str(rules), "--registries.d", str(lookaside), *words]
+        argv = [*SKOPEO, "--policy", str(rules), "--registries.d", str(lookaside), *words]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
     def skopeo_copy(
@@ -124,12 +127,6 @@ class TrustScene:
         tls += ["--dest-tls-verify=false"] if target.startswith("docker:") else []
         done = self.skopeo("copy", "-q", *tls, *options, source, target, policy=policy)
         return done.stderr if done.returncode else ""
-
-    def old_label(self, key: str) -> Path:
-        """The key's file as cosign 1 labelled it, which is what Debian's skopeo reads."""
-        path = self.folder / f"{key}.cosign.key"
-        path.write_text((self.folder / f"{key}.key").read_text().replace(SIGSTORE_LABEL, COSIGN_LABEL))
-        return path
 
     def on_registry(self, name: str, work: Callable[[Repository, Reference], Awaitable[T]]) -> T:
         """Do something to a repository with our own client."""
