@@ -111,8 +111,10 @@ def test_an_address_needs_a_subnet_of_the_users(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["-d", "macvlan"], "network driver macvlan is not supported"),
-        (["--ipv6"], "--ipv6 is not supported"),
+        (["-d", "overlay"], "network driver overlay is not supported: it belongs to Swarm"),
+        (["-d", "hovercraft"], 'plugin "hovercraft" not found'),
+        (["--ipv4=false"], "IPv4 or IPv6 must be enabled"),
+        (["--subnet", "fd00:213::/64"], "an IPv6 subnet needs a network with IPv6"),
         (["--subnet", "10.213.0.5/24"], "invalid subnet 10.213.0.5/24: it should be 10.213.0.0/24"),
         (["-o", "com.docker.network.bridge.name=much-too-long-a-name"], "invalid bridge name"),
     ],
@@ -202,7 +204,7 @@ def test_published_ports_follow_the_way_out(cli: CommandLine) -> None:
     cli("network", "connect", "two", "web")
     cli("network", "disconnect", "one", "web")
     assert fetch() == "here\n"
-    assert cli.out("port", "web", "80") == "0.0.0.0:18098"
+    assert cli.out("port", "web", "80") == "0.0.0.0:18098\n[::]:18098"
     cli("network", "disconnect", "two", "web")
     assert cli.out("port", "web") == ""
     cli("network", "connect", "one", "web")

@@ -19,7 +19,7 @@ from typing import Any
 
 from sampan.linux.cgroup import Cgroup, discover_hierarchies
 from sampan.network.endpoint import plan_endpoint
-from sampan.shim.control import LauncherControl, Shim
+from sampan.shim.control import HeldPorts, LauncherControl, Shim
 from sampan.shim.exitstatus import ExitStatus
 
 DEADLINE_S = 10.0
@@ -177,7 +177,7 @@ class Scene:
         self.clients.append(client)
         return client
 
-    async def launch(self, order: dict[str, Any], *clients: Client, hold: tuple[int, ...] = ()) -> Shim:
+    async def launch(self, order: dict[str, Any], *clients: Client, hold: HeldPorts | None = None) -> Shim:
         """Launch a container; `ended` tells its end."""
         ended = self.exits[order["id"]] = asyncio.get_running_loop().create_future()
         shim = await self.control.launch(

@@ -148,7 +148,7 @@ class TestBridge:
             ensure_bridge(route, moved)
             host = read_host(route)
         assert host.links["lab1"].mtu == 1400
-        assert host.addresses["lab1"] == (moved.interface,)
+        assert host.addresses["lab1"] == moved.interfaces
 
     def test_of_another_kind_is_refused(self, lab: Lab) -> None:
         refusal = pytest.raises(Conflict, match="network interface eth0: exists and is not a bridge")
@@ -181,7 +181,9 @@ def test_the_hosts_mtu_and_networks_are_read(lab: Lab) -> None:
     assert host.default_interface == "eth0"
     assert host.default_mtu() == 1280
     assert "192.0.2.0/24" in map(str, host.taken_networks())
-    assert "10.255.255.53/32" in map(str, host.taken_networks(["10.255.255.53", "fd00::1"]))
+    assert {"10.255.255.53/32", "fd00::1/128"} <= set(
+        map(str, host.taken_networks(["10.255.255.53", "fd00::1"]))
+    )
 
 
 def interface(host_interface: str) -> dict[str, object]:
@@ -190,9 +192,8 @@ def interface(host_interface: str) -> dict[str, object]:
         host_interface=host_interface,
         name="eth0",
         mac="02:42:ac:1e:00:63",
-        address="172.30.0.99",
-        prefix_length=16,
-        gateway="172.30.0.1",
+        addresses=["172.30.0.99/16"],
+        gateways=["172.30.0.1"],
         mtu=1400,
     )
 

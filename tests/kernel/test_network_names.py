@@ -23,7 +23,7 @@ from sampan.network.nameserver.listener import NetworkNamespace, open_listeners
 from sampan.network.nameserver.resolver import Resolver
 from sampan.network.nameserver.upstream import HostServers
 from sampan.network.nameserver.zones import Member, Place, Zones
-from sampan.network.running import attach_running, detach_running, set_default_route
+from sampan.network.running import attach_running, detach_running, set_default_routes
 
 SERVER = ("127.0.0.11", 53)
 
@@ -142,7 +142,7 @@ def zones_of(count: int, servers: tuple[str, ...] = ()) -> Zones:
     zones = Zones()
     for number in range(1, count + 1):
         address = f"10.0.{number // 250}.{number % 250 + 2}"
-        place = Place("sea", "sea", address, (f"boat{number}", "fleet"), {})
+        place = Place("sea", "sea", (address,), (f"boat{number}", "fleet"), {})
         zones.put(Member(str(number), (place,), servers))
     return zones
 
@@ -205,9 +205,7 @@ def interface(lab: Lab, *, isolated: bool = False) -> dict[str, object]:
         host_interface="vethrun",
         name="eth1",
         mac="02:42:ac:1f:10:09",
-        address="172.31.16.9",
-        prefix_length=20,
-        gateway=None,
+        addresses=["172.31.16.9/20"],
         mtu=1400,
         isolated=isolated,
     )
@@ -217,7 +215,7 @@ def test_a_running_container_gets_an_interface_and_loses_it(lab: Lab, inhabitant
     before = os.stat("/proc/thread-self/ns/net").st_ino
     with lab.host.entered():
         attach_running(inhabitant, interface(lab))
-        set_default_route(inhabitant, "eth1", str(lab.two.gateway))
+        set_default_routes(inhabitant, [("eth1", str(lab.two.gateway))])
     assert os.stat("/proc/thread-self/ns/net").st_ino == before
     with contextlib.closing(NetworkNamespace(inhabitant)) as namespace:
         with namespace.entered(), rt.open_route_socket() as route:

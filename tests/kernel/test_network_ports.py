@@ -7,7 +7,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
@@ -18,7 +18,7 @@ from sampan.linux.nftables_dump import read_elements
 from sampan.linux.rtnetlink import open_route_socket, set_up
 from sampan.network.coexistence import forward_warnings
 from sampan.network.ports import Endpoint, PortMapping, PortReserver, PortUnavailable, read_ephemeral_ports
-from sampan.network.publication import HostPort
+from sampan.network.publication import ANY_ADDRESS, ANY_ADDRESS_6, HostPort
 
 WEB = Endpoint("web", "0123abcd", IPv4Address("172.17.0.2"))
 PREFIX = "driver failed programming external connectivity on endpoint web (0123abcd): "
@@ -38,7 +38,7 @@ def reserver() -> PortReserver:
 
 
 def mapping(port: int = 0, *, protocol: str = "tcp", address: str = "0.0.0.0") -> PortMapping:
-    return PortMapping(80, protocol, IPv4Address(address), range(port, port + 1) if port else range(0))
+    return PortMapping(80, protocol, (IPv4Address(address),), range(port, port + 1) if port else range(0))
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
@@ -136,7 +136,7 @@ def test_ephemeral_ports_go_round_and_skip_what_is_taken(host: Namespace) -> Non
 
 
 def test_a_range_gives_its_first_free_port(host: Namespace) -> None:
-    wanted = PortMapping(80, host_ports=range(8000, 8003))
+    wanted = PortMapping(80, "tcp", (ANY_ADDRESS,), range(8000, 8003))
     with socket.create_server(("127.0.0.1", 8000)):
         reserved = reserver().reserve([wanted, wanted], WEB, [])
         assert [each.host.port for each in reserved.publications] == [8001, 8002]
@@ -160,6 +160,24 @@ def test_descriptors_hold_the_port_in_another_process(host: Namespace) -> None:
         reserver().reserve([mapping(8000)], WEB, [])
     for sock in held:
         sock.close()
+
+
+def test_both_families_have_the_same_port_or_none(host: Namespace) -> None:
+    wanted = PortMapping(80)
+    with socket.create_server(("::1", 40000), family=socket.AF_INET6):
+        reserved = reserver().reserve([wanted], WEB, [])
+    hosts = [each.host for each in reserved.publications]
+    assert hosts == [HostPort("tcp", ANY_ADDRESS, 40001), HostPort("tcp", ANY_ADDRESS_6, 40001)]
+    assert reserved.relays == ["", "[::]:40001/tcp"]
+    assert reserved.targets == {"[::]:40001/tcp": ("172.17.0.2", 80)}
+    reserved.close()
+
+
+def test_a_container_without_ipv4_has_only_ipv6_ports(host: Namespace) -> None:
+    only_ipv6 = Endpoint("web", "0123abcd", None, IPv6Address("fd00::2"))
+    reserved = reserver().reserve([PortMapping(80)], only_ipv6, [])
+    assert [str(each) for each in reserved.publications] == ["[::]:40000:[fd00::2]:80/tcp"]
+    reserved.close()
 
 
 def test_sctp_is_accepted(host: Namespace) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ from kernel.shim_scene import Client, Scene, death_of, eventually, mounted, stor
 from sampan.errors import InvalidArgument, SampanError, Unavailable
 from sampan.linux.cgroup import Cgroup, discover_hierarchies
 from sampan.shim.control import LauncherControl, Shim, StartFailed, find_exit_status
+
+
+@dataclass(frozen=True)
+class Held:
+    """Descriptors for the shim to keep."""
+
+    fds: list[int]
+    relays: list[str]
+    targets: dict[str, tuple[str, int]]
 
 
 @pytest.fixture
@@ -239,7 +249,9 @@ async def test_the_same_container_can_be_started_again_as_soon_as_its_end_is_kno
 async def test_held_descriptors_live_as_long_as_the_container(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        shim = await scene.launch(scene.order("box", "sleep", "100"), hold=(server.fileno(),) * 300)
+        shim = await scene.launch(
+            scene.order("box", "sleep", "100"), hold=Held([server.fileno()] * 300, [""] * 300, {})
+        )
     with pytest.raises(OSError, match="in use"):
         socket.create_server(("127.0.0.1", port), reuse_port=False).close()
     await shim.signal(signal.SIGKILL)

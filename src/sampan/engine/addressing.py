@@ -3,36 +3,44 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from sampan.engine.model import Container, Endpoint
 from sampan.engine.network_model import Network
-from sampan.network.address import choose_address
+from sampan.network.address import Address, choose_address
 
 
 class Addresses:
     """The addresses of running containers on bridge networks."""
 
     def __init__(self) -> None:
-        self._owners: dict[str, dict[IPv4Address, Container]] = {}
+        self._owners: dict[str, dict[Address, Container]] = {}
 
-    def take(self, container: Container, network: Network, endpoint: Endpoint) -> IPv4Address:
+    def take(
+        self, container: Container, network: Network, endpoint: Endpoint, version: int
+    ) -> Address | None:
         """Choose and take an address: the one asked for, else the last one if it is free, else the lowest."""
+        own = network.range(version)
+        if own is None:
+            return None
         owners = self._owners.setdefault(network.id, {})
-        used = {*owners, *network.reserved}
-        address = choose_address(
-            network.subnet, used, within=network.range, requested=_wanted(network, endpoint, used)
-        )
+        used = {*owners, *own.reserved}
+        asked, last = _wanted(endpoint, version)
+        if asked is None and last is not None and last in (own.within or own.subnet) and last not in used:
+            asked = last
+        address = choose_address(own.subnet, used, within=own.within, requested=asked)
         owners[address] = container
         return address
 
     def remember(self, container: Container, endpoint: Endpoint) -> None:
-        """Note the address that a running container has."""
+        """Note the addresses that a running container has."""
         owners = self._owners.setdefault(endpoint.network_id, {})
-        owners[IPv4Address(endpoint.address)] = container
+        for address in (endpoint.address, endpoint.address6):
+            if address:
+                owners[ip_address(address)] = container
 
     def give_back(self, container: Container, network_id: str) -> None:
-        """Let others have the container's address on one network."""
+        """Let others have the container's addresses on one network."""
         owners = self._owners.get(network_id, {})
         for address in [address for address, owner in owners.items() if owner is container]:
             del owners[address]
@@ -46,17 +54,18 @@ class Addresses:
 
     def members(self, network_id: str) -> list[Container]:
         """Who has an address on this network."""
-        return list(self._owners.get(network_id, {}).values())
+        return list(dict.fromkeys(self._owners.get(network_id, {}).values()))
 
     def used_networks(self) -> set[str]:
         """Ids of the networks that somebody is on."""
         return set(self._owners)
 
 
-def _wanted(network: Network, endpoint: Endpoint, used: set[IPv4Address]) -> IPv4Address | None:
-    asked = endpoint.wanted.ipam_config.ipv4_address if endpoint.wanted.ipam_config else ""
-    if asked:
-        return IPv4Address(asked)
-    last = IPv4Address(endpoint.address) if endpoint.address else None
-    choice = network.range or network.subnet
-    return last if last is not None and last in choice and last not in used else None
+def _wanted(endpoint: Endpoint, version: int) -> tuple[Address | None, Address | None]:
+    """The address that the user asks for, and the one that the container had last."""
+    ipam = endpoint.wanted.ipam_config
+    if version == 4:
+        asked, last = ipam.ipv4_address if ipam else "", endpoint.address
+    else:
+        asked, last = ipam.ipv6_address if ipam else "", endpoint.address6
+    return ip_address(asked) if asked else None, ip_address(last) if last else None

@@ -8,10 +8,10 @@ any free one, a range the first free one of it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from sampan.errors import InvalidArgument
-from sampan.network.ports import PortMapping, parse_host_address
+from sampan.network.ports import Endpoint, PortMapping, parse_host_addresses
 from sampan.network.publication import PROTOCOLS, HostPort, Publication
 from sampan.schema.container import ContainerConfig, HostConfig, PortBinding
 
@@ -19,27 +19,33 @@ Bindings = dict[str, list[dict[str, str]]]
 
 
 def plan_mappings(
-    config: ContainerConfig, host: HostConfig, *, default_address: str = ""
+    config: ContainerConfig,
+    host: HostConfig,
+    *,
+    default_address: str = "",
+    routed_versions: frozenset[int] = frozenset(),
 ) -> list[PortMapping]:
     """What the user asks for, in the order asked; `-P` adds the exposed ports that were not named.
 
-    `default_address` of the host is for bindings that name none.
+    `default_address` of the host is for bindings that name none; see `PortMapping` for `routed_versions`.
     """
     wanted = dict(host.port_bindings or {})
     if host.publish_all_ports:
         for port in config.exposed_ports or {}:
             wanted.setdefault(port, [PortBinding()])
     return [
-        _plan_mapping(port, binding, default_address)
+        _plan_mapping(port, binding, default_address, routed_versions)
         for port, bindings in wanted.items()
         for binding in bindings or [PortBinding()]
     ]
 
 
-def _plan_mapping(port: str, binding: PortBinding, default_address: str) -> PortMapping:
+def _plan_mapping(
+    port: str, binding: PortBinding, default_address: str, routed_versions: frozenset[int]
+) -> PortMapping:
     number, protocol = parse_port(port)
-    address = parse_host_address(binding.host_ip or default_address)
-    return PortMapping(number, protocol, address, parse_range(binding.host_port))
+    addresses = parse_host_addresses(binding.host_ip or default_address)
+    return PortMapping(number, protocol, addresses, parse_range(binding.host_port), routed_versions)
 
 
 def parse_port(text: str) -> tuple[int, str]:
@@ -68,17 +74,18 @@ def describe_bindings(publications: Iterable[Publication]) -> Bindings:
     """What is published, in the API's form."""
     bindings: Bindings = {}
     for each in publications:
-        place = {"HostIp": str(each.host.address), "HostPort": str(each.host.port)}
+        place = {"HostIp": str(each.host.address), "HostPort": str(each.host.port or "")}
         bindings.setdefault(f"{each.port}/{each.host.protocol}", []).append(place)
     return bindings
 
 
-def parse_bindings(bindings: Bindings, address: IPv4Address) -> list[Publication]:
-    """The reverse, for a container at `address`: what the record of a running one says."""
+def parse_bindings(bindings: Bindings, owner: Endpoint) -> list[Publication]:
+    """The reverse, for a container at its owner's addresses: what the record of a running one says."""
     publications = []
     for port, places in bindings.items():
         number, protocol = parse_port(port)
         for place in places:
-            host = HostPort(protocol, IPv4Address(place["HostIp"]), int(place["HostPort"]))
-            publications.append(Publication(host, address, number))
+            host = HostPort(protocol, ip_address(place["HostIp"]), int(place["HostPort"] or 0))
+            target = owner.target(host.address)
+            publications += [Publication(host, target, number)] if target else []
     return publications

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sampan.engine.endpoints import plan_endpoint_of, plan_interface_of
 from sampan.engine.hostfiles import format_resolv_conf
 from sampan.errors import InvalidArgument, PermissionDenied
 from sampan.network.resolv import add_hosts_line, drop_hosts_line
-from sampan.network.running import attach_running, detach_running, set_default_route
+from sampan.network.running import attach_running, detach_running, set_default_routes
 from sampan.schema.container import EndpointConfig
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Connecting:
     ) -> None:
         memberships = self._memberships
         memberships.place(container, network, endpoint)
-        plan = plan_interface_of(network, endpoint, is_gateway=False)
+        plan = plan_interface_of(network, endpoint)
         try:
             await asyncio.to_thread(attach_running, shim.pid, plan)
             container.document.endpoints[network.name] = endpoint
@@ -63,7 +64,7 @@ class Connecting:
         except BaseException:
             await self._detach(network, container, endpoint)
             raise
-        self._rewrite(container, "hosts", add=(endpoint.address, container.config.hostname))
+        self._rewrite(container, "hosts", add=_addresses(endpoint), names=container.config.hostname)
         memberships.joined(container, network)
 
     async def _follow_names(self, container: Container) -> None:
@@ -89,7 +90,7 @@ class Connecting:
                 await self._detach(network, container, endpoint)
                 await self._follow_gateway(container, container.shim)
                 self._memberships.tell_names(container)
-                self._rewrite(container, "hosts", drop=endpoint.address)
+                self._rewrite(container, "hosts", drop=_addresses(endpoint))
                 self._memberships.left(container, network)
             self._containers.save(container)
 
@@ -99,17 +100,17 @@ class Connecting:
         self._memberships.addresses.give_back(container, network.id)
 
     async def _follow_gateway(self, container: Container, shim: Shim) -> None:
-        """Let packets go out by the endpoint that is the way out now, and ports lead to it."""
+        """Let packets go out by the endpoints that are the ways out now, and ports lead to them."""
         memberships = self._memberships
-        gateway = memberships.gateway_of(container)
-        if gateway is not None:
-            await asyncio.to_thread(set_default_route, shim.pid, gateway.interface, gateway.gateway)
+        ways = memberships.ways_out(container)
+        await asyncio.to_thread(set_default_routes, shim.pid, ways.routes())
         if memberships.publishing.has_ports(container):
-            memberships.publishing.move(container, gateway)
+            memberships.publishing.move(container, ways)
+            await shim.relay(memberships.publishing.targets(container))
             return
-        reserved = memberships.publish_ports(container, gateway)
+        reserved = memberships.publish_ports(container, ways)
         try:
-            await shim.hold(reserved.fds)
+            await shim.hold(reserved)
         finally:
             reserved.close()
 
@@ -119,22 +120,27 @@ class Connecting:
         name: str,
         *,
         text: str | None = None,
-        add: tuple[str, str] | None = None,
-        drop: str = "",
+        add: Sequence[str] = (),
+        names: str = "",
+        drop: Sequence[str] = (),
     ) -> None:
         """Change a file that is mounted in the container: in place, for a rename would not be seen there."""
         path = f"{self._data_dir}/{container.id}/{name}"
         if text is None:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read()
-        if add:
-            text = add_hosts_line(text, *add)
-        if drop:
-            text = drop_hosts_line(text, drop)
+        for address in add:
+            text = add_hosts_line(text, address, names)
+        for address in drop:
+            text = drop_hosts_line(text, address)
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         with open(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.truncate(0)
             file.write(text)
+
+
+def _addresses(endpoint: Endpoint) -> list[str]:
+    return [address for address in (endpoint.address, endpoint.address6) if address]
 
 
 def _check_may_change(container: Container, network: Network, *, leaving: bool = False) -> None:

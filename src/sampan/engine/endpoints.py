@@ -6,15 +6,19 @@ Source: Engine API v1.51, EndpointSettings; the words of refusals are Docker's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from ipaddress import AddressValueError, IPv4Address
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from sampan.engine.model import Container, Endpoint
 from sampan.engine.network_model import INTERFACE_NAME, INTERFACE_PREFIX, Network
-from sampan.errors import InvalidArgument, NotFound, Unsupported
+from sampan.errors import InvalidArgument, NotFound
 from sampan.network.endpoint import plan_interface
 from sampan.schema.container import ContainerCreate, EndpointConfig, HostConfig
+
+LINK_LOCAL_PREFIX = {False: 16, True: 64}
+"""IPv4's (RFC 3927) and IPv6's."""
 
 Find = Callable[[str], Network]
 
@@ -82,7 +86,7 @@ def plan_endpoint_of(network: Network, config: EndpointConfig) -> Endpoint:
 
 
 def _check_predefined(config: EndpointConfig) -> None:
-    if config.ipam_config and config.ipam_config.ipv4_address:
+    if config.ipam_config and (config.ipam_config.ipv4_address or config.ipam_config.ipv6_address):
         raise InvalidArgument(
             "invalid endpoint settings:\nuser specified IP address is supported on user defined networks only"
         )
@@ -96,28 +100,40 @@ def _check_addresses(network: Network, config: EndpointConfig) -> None:
     ipam = config.ipam_config
     if ipam is None:
         return
-    if ipam.link_local_ips:
-        raise Unsupported("--link-local-ip is not supported")
-    if ipam.ipv6_address:
-        raise Unsupported("--ip6 is not supported: networks have IPv4 addresses only")
-    if not ipam.ipv4_address:
+    reasons = [
+        *_check_address(network, ipam.ipv4_address, 4),
+        *_check_address(network, ipam.ipv6_address, 6),
+        *(f"invalid link-local IP address: {each}" for each in ipam.link_local_ips or () if not _is_ip(each)),
+    ]
+    if reasons:
+        raise InvalidArgument(
+            f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(reasons)
+        )
+
+
+def _check_address(network: Network, text: str, version: int) -> Iterator[str]:
+    """Why an address that is asked for cannot be had."""
+    if not text:
         return
-    try:
-        address = IPv4Address(ipam.ipv4_address)
-    except AddressValueError:
-        raise InvalidArgument(f"invalid IPv4 address: {ipam.ipv4_address}") from None
-    reason = ""
-    if not network.settings.is_subnet_given:
-        reason = (
+    if not _is_ip(text) or ip_address(text).version != version:
+        yield f"invalid IPv{version} address: {text}"
+        return
+    own = network.range(version)
+    if own is None or not own.is_given:
+        yield (
             "user specified IP address is supported only when connecting to networks with user configured "
             "subnets"
         )
-    elif address not in network.subnet:
-        reason = f"no configured subnet or ip-range contain the IP address {address}"
-    if reason:
-        raise InvalidArgument(
-            f"invalid config for network {network.name}: invalid endpoint settings:\n{reason}"
-        )
+    elif ip_address(text) not in own.subnet:
+        yield f"no configured subnet or ip-range contain the IP address {text}"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_mac(text: str) -> str:
@@ -134,14 +150,49 @@ def endpoint_names(container: Container, endpoint: Endpoint) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def choose_gateway(endpoints: Iterable[Endpoint], networks: Mapping[str, Network]) -> Endpoint | None:
-    """The endpoint that is the container's way out: of the highest priority, then the first by name."""
-    candidates = [
-        endpoint
-        for endpoint in endpoints
-        if endpoint.address and endpoint.network_id in networks and networks[endpoint.network_id].has_gateway
-    ]
-    return min(candidates, key=lambda each: (-each.wanted.gw_priority, each.network), default=None)
+@dataclass(frozen=True, slots=True)
+class WaysOut:
+    """The endpoints by which a container's packets leave, and to which its published ports lead."""
+
+    ipv4: Endpoint | None
+    ipv6: Endpoint | None
+
+    @property
+    def first(self) -> Endpoint | None:
+        """The one that stands for both."""
+        return self.ipv4 or self.ipv6
+
+    def addresses(self) -> tuple[IPv4Address | None, IPv6Address | None]:
+        """The addresses that published ports lead to."""
+        return (
+            IPv4Address(self.ipv4.address) if self.ipv4 else None,
+            IPv6Address(self.ipv6.address6) if self.ipv6 else None,
+        )
+
+    def gateways_of(self, endpoint: Endpoint) -> list[str]:
+        """Whom this endpoint's interface has default routes to."""
+        ipv4 = endpoint.gateway if endpoint is self.ipv4 else ""
+        ipv6 = endpoint.gateway6 if endpoint is self.ipv6 else ""
+        return [gateway for gateway in (ipv4, ipv6) if gateway]
+
+    def routes(self) -> list[tuple[str, str]]:
+        """The default routes: interface and gateway."""
+        endpoints = {id(each): each for each in (self.ipv4, self.ipv6) if each is not None}
+        return [
+            (each.interface, gateway) for each in endpoints.values() for gateway in self.gateways_of(each)
+        ]
+
+
+def choose_ways_out(endpoints: Iterable[Endpoint], networks: Mapping[str, Network]) -> WaysOut:
+    """The endpoints that are the container's ways out: of the highest priority, then the first by name."""
+    candidates = sorted(
+        (each for each in endpoints if each.network_id in networks and networks[each.network_id].has_gateway),
+        key=lambda each: (-each.wanted.gw_priority, each.network),
+    )
+    return WaysOut(
+        next((each for each in candidates if each.address), None),
+        next((each for each in candidates if each.address6), None),
+    )
 
 
 def choose_interface(network: Network, endpoint: Endpoint, others: Iterable[Endpoint]) -> str:
@@ -154,17 +205,20 @@ def choose_interface(network: Network, endpoint: Endpoint, others: Iterable[Endp
     return next(name for name in (f"{prefix}{n}" for n in range(len(taken) + 1)) if name not in taken)
 
 
-def plan_interface_of(network: Network, endpoint: Endpoint, *, is_gateway: bool) -> dict[str, Any]:
-    """The endpoint as whoever makes it needs it."""
+def plan_interface_of(network: Network, endpoint: Endpoint, gateways: Sequence[str] = ()) -> dict[str, Any]:
+    """The endpoint as whoever makes it needs it; `gateways` if it is a way out."""
     bridge = network.bridge()
+    ipam = endpoint.wanted.ipam_config
+    places = [(endpoint.address, endpoint.prefix_length), (endpoint.address6, endpoint.prefix_length6)]
+    addresses = [f"{address}/{length}" for address, length in places if address]
+    addresses += [f"{each}/{LINK_LOCAL_PREFIX[':' in each]}" for each in (ipam and ipam.link_local_ips) or ()]
     return plan_interface(
         bridge=bridge.name,
         host_interface=endpoint.host_interface,
         name=endpoint.interface,
         mac=endpoint.mac_address,
-        address=endpoint.address,
-        prefix_length=endpoint.prefix_length,
-        gateway=endpoint.gateway if is_gateway else None,
+        addresses=addresses,
+        gateways=gateways,
         mtu=bridge.mtu,
         isolated=not bridge.icc,
     )

@@ -20,13 +20,18 @@ logger = logging.getLogger(__name__)
 def format_hosts_file(container: Container, memberships: Memberships, links: Sequence[str] = ()) -> str:
     """The text of /etc/hosts; `links` are lines for containers it was linked to."""
     config, host = container.config, container.host_config
-    default = memberships.networks.find("bridge")
+    default = memberships.networks.find("bridge").range(4)
     text = format_hosts(
-        addresses=[e.address for e in container.document.endpoints.values() if e.address],
+        addresses=[
+            address
+            for endpoint in container.document.endpoints.values()
+            for address in (endpoint.address, endpoint.address6)
+            if address
+        ],
         hostname=config.hostname,
         domain=config.domainname,
         extra_hosts=host.extra_hosts or (),
-        host_gateway=default.gateway if default.settings.subnet else None,
+        host_gateway=default.gateway if default else None,
         base=_read_host_hosts() if host.network_mode == "host" else None,
     )
     return text + "".join(f"{line}\n" for line in links)

@@ -98,7 +98,7 @@ def inspect_network_settings(container: Container) -> dict[str, Any]:
     running = container.state.is_running
     bridge = document.endpoints.get("bridge")
     shown = bridge if bridge and running else None
-    key = f"/proc/{container.shim.shim_pid}/ns/net" if running and container.shim else ""
+    key = f"/proc/{container.state.pid}/ns/net" if running and container.state.pid else ""
     return {
         "Bridge": "",
         "SandboxID": container.id if running else "",
@@ -111,11 +111,11 @@ def inspect_network_settings(container: Container) -> dict[str, Any]:
         "SecondaryIPv6Addresses": None,
         "EndpointID": shown.endpoint_id if shown else "",
         "Gateway": shown.gateway if shown else "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "GlobalIPv6Address": shown.address6 if shown else "",
+        "GlobalIPv6PrefixLen": shown.prefix_length6 if shown else 0,
         "IPAddress": shown.address if shown else "",
         "IPPrefixLen": shown.prefix_length if shown else 0,
-        "IPv6Gateway": "",
+        "IPv6Gateway": shown.gateway6 if shown else "",
         "MacAddress": shown.mac_address if shown else "",
         "Networks": {
             name: inspect_endpoint(container, endpoint) for name, endpoint in document.endpoints.items()
@@ -139,9 +139,9 @@ def inspect_endpoint(container: Container, endpoint: Endpoint) -> dict[str, Any]
         "Gateway": endpoint.gateway if running else "",
         "IPAddress": endpoint.address if running else "",
         "IPPrefixLen": endpoint.prefix_length if running else 0,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "IPv6Gateway": endpoint.gateway6 if running else "",
+        "GlobalIPv6Address": endpoint.address6 if running else "",
+        "GlobalIPv6PrefixLen": endpoint.prefix_length6 if running else 0,
         "DNSNames": endpoint_names(container, endpoint) if endpoint.network not in PREDEFINED else None,
     }
 
@@ -197,5 +197,6 @@ def _summarise_ports(container: Container) -> list[dict[str, Any]]:
         lines += [
             {"IP": binding["HostIp"], **private, "PublicPort": int(binding["HostPort"])}
             for binding in bindings or ()
+            if binding["HostPort"]
         ] or [private]
     return lines

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
-from ipaddress import IPv4Network
+from collections.abc import Collection
 
 from sampan.engine.network_model import Network
 from sampan.errors import Conflict, SampanError, Unavailable
 from sampan.linux.netlink import NetlinkSocket
 from sampan.linux.route_dump import find_link
 from sampan.linux.rtnetlink import open_route_socket
-from sampan.network.bridge import Bridge, plan_bridge, remove_bridge, stale_interfaces
+from sampan.network.bridge import Bridge, plan_bridge, remove_bridge, stale_bridges, stale_interfaces
 from sampan.network.coexistence import forward_warnings
 from sampan.network.endpoint import remove_endpoint
 from sampan.network.firewall import Firewall
@@ -51,7 +50,7 @@ class KernelNetworks:
         self._failure = error
 
     def restore(
-        self, networks: Iterable[Network], published: Collection[Publication], endpoints: set[str]
+        self, networks: Collection[Network], published: Collection[Publication], endpoints: set[str]
     ) -> None:
         """Make the kernel have these networks and ports; `endpoints` are the veths that belong to somebody."""
         assert self._route is not None
@@ -63,10 +62,21 @@ class KernelNetworks:
         for warning in forward_warnings(self.names.table, self.names.bridge):
             logger.warning("%s", warning)
         self.firewall.reconcile(bridges, published)
-        for step in plan_forwarding(host, [bridge.name for bridge in bridges]):
-            step.apply(self._route)
+        self._forward()
         for name in stale_interfaces(host, {bridge.name for bridge in bridges}, endpoints):
             remove_endpoint(self._route, name)
+        wanted = {network.settings.bridge for network in networks}
+        for name in stale_bridges(host, self.names.is_network_bridge, wanted):
+            logger.warning("removing the bridge %s, which belongs to no network", name)
+            remove_bridge(self._route, name)
+
+    def _forward(self) -> None:
+        """Let the host forward for the bridges; IPv6 only once one has it."""
+        assert self._route is not None
+        bridges = list(self._bridges.values())
+        ipv6 = any(bridge.subnet6 for bridge in bridges)
+        for step in plan_forwarding(read_host(self._route), [bridge.name for bridge in bridges], ipv6=ipv6):
+            step.apply(self._route)
 
     def _restore_one(self, network: Network, host: HostNetwork) -> None:
         try:
@@ -91,14 +101,13 @@ class KernelNetworks:
                 hint="run the engine as root, or use --network none or host",
             )
 
-    def host(self) -> tuple[list[IPv4Network], int]:
-        """The networks that new ones must keep clear of, and the MTU for them."""
+    def host(self) -> HostNetwork:
+        """What new networks must keep clear of."""
         if self._route is None:
             raise Unavailable(
                 f"networks cannot be made: {self._failure or 'not set up'}", hint="run the engine as root"
             )
-        host = read_host(self._route)
-        return host.taken_networks(host_name_servers()), host.default_mtu()
+        return read_host(self._route)
 
     def add(self, network: Network) -> None:
         """Make a network's bridge; a link of that name is somebody else's."""
@@ -111,6 +120,8 @@ class KernelNetworks:
             self._ensure(bridge, read_host(self._route))
             self._bridges[network.id] = bridge
             self.firewall.set_bridges(list(self._bridges.values()))
+            if bridge.subnet6:
+                self._forward()
         except BaseException:
             self._bridges.pop(network.id, None)
             remove_bridge(self._route, bridge.name)
@@ -142,5 +153,5 @@ def delete_bridge(name: str) -> None:
 
 
 def host_name_servers() -> list[str]:
-    """The IPv4 name servers that containers ask."""
-    return [server for server in read_host_resolv_conf().nameservers if ":" not in server]
+    """The name servers that containers ask."""
+    return list(read_host_resolv_conf().nameservers)

@@ -88,7 +88,7 @@ class Launching:
             shim = await self._launcher.launch(
                 self._plan_order(container, joined.order, self._mount(container, snapshot)),
                 attachments=attachments,
-                hold=joined.reserved.fds,
+                hold=joined.reserved,
                 on_exit=lambda shim, status: on_exit(container, shim, status),
             )
         except BaseException:

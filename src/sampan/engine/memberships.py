@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sampan.engine.addressing import Addresses
 from sampan.engine.endpoints import (
-    choose_gateway,
+    WaysOut,
     choose_interface,
+    choose_ways_out,
     endpoint_names,
     plan_endpoints,
     plan_interface_of,
@@ -22,10 +23,11 @@ from sampan.engine.endpoints import (
 from sampan.engine.model import Container, Endpoint
 from sampan.engine.names import new_id
 from sampan.engine.naming import Naming
-from sampan.engine.network_model import HOST_BINDING, Network
+from sampan.engine.network_model import HOST_BINDING, Network, Range
 from sampan.engine.publishing import Publishing
-from sampan.errors import NotFound
-from sampan.network.address import mac_of_address
+from sampan.errors import InvalidArgument, NotFound
+from sampan.network.address import Address, mac_of_address
+from sampan.network.bridge import ISOLATED, ROUTED
 from sampan.network.endpoint import plan_endpoint, plan_host_endpoint
 from sampan.network.ports import ReservedPorts
 from sampan.schema.container import ContainerCreate, HostConfig
@@ -74,11 +76,9 @@ class Memberships:
             network for network in self.networks.all() if network.name in container.document.endpoints
         ]
         for endpoint in endpoints:
-            if endpoint.address:
+            if endpoint.address or endpoint.address6:
                 self.addresses.remember(container, endpoint)
-        gateway = self.gateway_of(container)
-        if gateway is not None:
-            self.publishing.remember(container, gateway)
+        self.publishing.remember(container, self.ways_out(container))
 
     def plan_endpoints(self, host: HostConfig, create: ContainerCreate) -> dict[str, Endpoint]:
         """The networks that a new container belongs to, from its mode and its networking configuration."""
@@ -115,8 +115,8 @@ class Memberships:
         try:
             for network, endpoint in zip(networks, container.document.endpoints.values(), strict=True):
                 self.place(container, network, endpoint)
-            gateway = self.gateway_of(container)
-            reserved = self.publish_ports(container, gateway)
+            ways = self.ways_out(container)
+            reserved = self.publish_ports(container, ways)
             self.tell_names(container)
             if self.has_names(container):
                 await self.naming.ensure()
@@ -124,7 +124,7 @@ class Memberships:
             self.leave(container)
             raise
         interfaces = [
-            plan_interface_of(network, endpoint, is_gateway=endpoint is gateway)
+            plan_interface_of(network, endpoint, ways.gateways_of(endpoint))
             for network, endpoint in zip(networks, container.document.endpoints.values(), strict=True)
         ]
         order = plan_endpoint(interfaces, sysctls=_network_sysctls(container))
@@ -136,9 +136,7 @@ class Memberships:
         """Give one endpoint all that it has while the container runs."""
         self.networks.kernel.require(network)
         endpoint.network_id = network.id
-        address = self.addresses.take(container, network, endpoint)
-        endpoint.address, endpoint.prefix_length = str(address), network.subnet.prefixlen
-        endpoint.gateway = str(network.gateway) if network.has_gateway else ""
+        address = self._take(container, network, endpoint)
         endpoint.mac_address = endpoint.wanted.mac_address or mac_of_address(address)
         endpoint.endpoint_id = new_id()
         endpoint.host_interface = self.networks.kernel.names.host_interface(endpoint.endpoint_id)
@@ -146,16 +144,42 @@ class Memberships:
         others = container.document.endpoints.values()
         endpoint.interface = choose_interface(network, endpoint, _placed(others, self.addresses, container))
 
-    def publish_ports(self, container: Container, gateway: Endpoint | None) -> ReservedPorts:
-        """Publish what the container asks for, if it has a way out."""
-        if gateway is None:
-            return ReservedPorts()
-        default = self.networks.by_id()[gateway.network_id].option(HOST_BINDING)
-        return self.publishing.publish(container, gateway, default_address=default)
+    def _take(self, container: Container, network: Network, endpoint: Endpoint) -> Address:
+        """Take the endpoint's addresses; returns the one that its MAC is made of."""
+        has_gateway = network.has_gateway
+        address = self.addresses.take(container, network, endpoint, 4)
+        endpoint.address, endpoint.prefix_length, endpoint.gateway = _describe(
+            network.range(4), address, has_gateway=has_gateway and network.gateway_mode(4) != ISOLATED
+        )
+        address6 = None
+        if not _switches_ipv6_off(container):
+            address6 = self.addresses.take(container, network, endpoint, 6)
+        endpoint.address6, endpoint.prefix_length6, endpoint.gateway6 = _describe(
+            network.range(6), address6, has_gateway=has_gateway and network.gateway_mode(6) != ISOLATED
+        )
+        chosen = address or address6
+        if chosen is None:
+            raise InvalidArgument(f"network {network.name}: has no address for a container without IPv6")
+        return chosen
 
-    def gateway_of(self, container: Container) -> Endpoint | None:
-        """The endpoint that is the container's way out."""
-        return choose_gateway(container.document.endpoints.values(), self.networks.by_id())
+    def publish_ports(self, container: Container, ways: WaysOut) -> ReservedPorts:
+        """Publish what the container asks for, if it has a way out."""
+        if ways.first is None:
+            return ReservedPorts()
+        networks = self.networks.by_id()
+        routed = [
+            version
+            for version, endpoint in ((4, ways.ipv4), (6, ways.ipv6))
+            if endpoint and networks[endpoint.network_id].gateway_mode(version) == ROUTED
+        ]
+        default = networks[ways.first.network_id].option(HOST_BINDING)
+        return self.publishing.publish(
+            container, ways, default_address=default, routed_versions=frozenset(routed)
+        )
+
+    def ways_out(self, container: Container) -> WaysOut:
+        """The endpoints that are the container's ways out."""
+        return choose_ways_out(container.document.endpoints.values(), self.networks.by_id())
 
     def has_names(self, container: Container) -> bool:
         """Whether the name server answers in this container."""
@@ -177,7 +201,8 @@ class Memberships:
             {
                 "network": endpoint.network_id,
                 "name": endpoint.network,
-                "address": endpoint.address,
+                "address": endpoint.address,  # for a name server that an older engine has started
+                "addresses": [each for each in (endpoint.address, endpoint.address6) if each],
                 "names": endpoint_names(container, endpoint),
                 "links": endpoint.wanted.links or [],
             }
@@ -211,6 +236,18 @@ class Memberships:
         networks = self._joined.get(container.id, [])
         self._joined[container.id] = [other for other in networks if other.id != network.id]
         self.networks.publish(network, "disconnect", container=container.id)
+
+
+def _describe(own: Range | None, address: Address | None, *, has_gateway: bool) -> tuple[str, int, str]:
+    """Address, prefix length and gateway as an endpoint has them."""
+    if own is None or address is None:
+        return "", 0, ""
+    return str(address), own.subnet.prefixlen, str(own.gateway) if has_gateway else ""
+
+
+def _switches_ipv6_off(container: Container) -> bool:
+    """`--sysctl net.ipv6.conf.all.disable_ipv6=1`: there is no address then, as with Docker."""
+    return (container.host_config.sysctls or {}).get("net.ipv6.conf.all.disable_ipv6") == "1"
 
 
 def _placed(endpoints: Iterable[Endpoint], addresses: Addresses, container: Container) -> list[Endpoint]:

@@ -46,7 +46,7 @@ class MountPoint(msgspec.Struct):
 
 
 class Endpoint(msgspec.Struct):
-    """The container's place on one network while it runs; addresses are kept when it stops."""
+    """The container's place on one network while it runs; addresses are kept when it stops. `…6` is of IPv6."""
 
     network: str
     network_id: str
@@ -58,6 +58,9 @@ class Endpoint(msgspec.Struct):
     mac_address: str = ""
     host_interface: str = ""
     interface: str = ""
+    address6: str = ""
+    prefix_length6: int = 0
+    gateway6: str = ""
 
 
 class State(msgspec.Struct):
@@ -81,7 +84,10 @@ class State(msgspec.Struct):
 
 
 class Document(msgspec.Struct):
-    """Everything about a container but its id, name and time of creation, which have columns of their own."""
+    """Everything about a container but its id, name and time of creation, which have columns of their own.
+
+    `idle_ports` are taken on the host, but lead nowhere: the container is on no network with a way out.
+    """
 
     image_id: str
     image: str
@@ -93,6 +99,7 @@ class Document(msgspec.Struct):
     mounts: list[MountPoint] = []
     endpoints: dict[str, Endpoint] = {}
     ports: dict[str, list[dict[str, str]]] = {}
+    idle_ports: dict[str, list[dict[str, str]]] = {}
     log_path: str = ""
     chain_id: str | None = None
     driver: str = "overlay"

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from sampan.engine.model import Container, Endpoint
-from sampan.engine.network_model import BRIDGE_NAME, Network
+from sampan.engine.network_model import BRIDGE_NAME, Network, Pool
 from sampan.errors import InvalidArgument
 from sampan.schema.times import format_time
 
@@ -29,31 +29,38 @@ def describe_network(network: Network) -> dict[str, Any]:
         "Created": format_time(network.created_ns),
         "Scope": "local",
         "Driver": settings.driver,
-        "EnableIPv4": True,
-        "EnableIPv6": False,
-        "IPAM": {"Driver": "default", "Options": settings.ipam_options, "Config": _describe_pools(network)},
+        "EnableIPv4": settings.has_ipv4,
+        "EnableIPv6": settings.has_ipv6,
+        "IPAM": {
+            "Driver": settings.ipam_driver,
+            "Options": settings.ipam_options,
+            "Config": [_describe_pool(pool) for pool in _shown_pools(network)],
+        },
         "Internal": settings.internal,
         "Attachable": settings.attachable,
         "Ingress": False,
-        "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
+        "ConfigFrom": {"Network": settings.config_from},
+        "ConfigOnly": settings.config_only,
         "Containers": {},
         "Options": options,
         "Labels": settings.labels,
     }
 
 
-def _describe_pools(network: Network) -> list[dict[str, Any]]:
-    settings = network.settings
-    if not settings.subnet:
-        return []
-    pool: dict[str, Any] = {"Subnet": settings.subnet}
-    if settings.ip_range:
-        pool["IPRange"] = settings.ip_range
-    pool["Gateway"] = str(network.gateway)
-    if settings.reserved:
-        pool["AuxiliaryAddresses"] = settings.reserved
-    return [pool]
+def _shown_pools(network: Network) -> list[Pool]:
+    """A network that is only a configuration has what was written, the others what they use."""
+    return network.settings.given_pools or network.pools
+
+
+def _describe_pool(pool: Pool) -> dict[str, Any]:
+    described: dict[str, Any] = {"Subnet": pool.subnet}
+    if pool.ip_range:
+        described["IPRange"] = pool.ip_range
+    if pool.gateway:
+        described["Gateway"] = pool.gateway
+    if pool.reserved:
+        described["AuxiliaryAddresses"] = pool.reserved
+    return described
 
 
 def describe_members(network: Network, containers: Iterable[Container]) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def _describe_member(container: Container, endpoint: Endpoint) -> dict[str, str]
         "EndpointID": endpoint.endpoint_id,
         "MacAddress": endpoint.mac_address,
         "IPv4Address": f"{endpoint.address}/{endpoint.prefix_length}" if endpoint.address else "",
-        "IPv6Address": "",
+        "IPv6Address": f"{endpoint.address6}/{endpoint.prefix_length6}" if endpoint.address6 else "",
     }
 
 

@@ -11,11 +11,12 @@ Not here: who is on them (memberships).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,11 +28,12 @@ from sampan.engine.names import new_id
 from sampan.engine.network_model import (
     PREDEFINED,
     Network,
+    Pool,
     Settings,
     decode_network,
     encode_network,
 )
-from sampan.engine.network_plan import check_create, plan_settings
+from sampan.engine.network_plan import Ground, apply_config, check_create, plan_settings
 from sampan.engine.network_view import (
     Filters,
     check_filters,
@@ -40,7 +42,7 @@ from sampan.engine.network_view import (
     passes,
 )
 from sampan.errors import Conflict, NotFound, PermissionDenied, SampanError
-from sampan.network.address import choose_subnet
+from sampan.network.address import Subnet, choose_subnet, default_gateway
 from sampan.network.names import names_for_data_root
 from sampan.schema.network import NetworkCreate
 
@@ -62,6 +64,7 @@ class Networks:
         self._by_name = {record.name: decode_network(record) for record in records.list()}
         self._ensure_predefined()
         self._change = asyncio.Lock()
+        self._identity = host_identity(roots.data)
         self.kernel = KernelNetworks(names_for_data_root(roots.data))
         self.addresses = Addresses()
 
@@ -82,18 +85,25 @@ class Networks:
         try:
             host = self.kernel.open()
             self._settle_default(host.taken_networks(host_name_servers()), host.default_mtu())
-            bridged = [network for network in self._by_name.values() if network.settings.driver == "bridge"]
+            bridged = [
+                network
+                for network in self._by_name.values()
+                if network.settings.driver == "bridge" and not network.settings.config_only
+            ]
             self.kernel.restore(bridged, published, endpoints)
         except (SampanError, OSError) as error:
             self.kernel.fail(error)
             logger.warning("networks cannot be used: %s", error)
 
-    def _settle_default(self, taken: list[IPv4Network], mtu: int) -> None:
+    def _settle_default(self, taken: list[Subnet], mtu: int) -> None:
         """The default network keeps the subnet it was once given; its MTU follows the host's."""
         network = self._by_name["bridge"]
-        subnet = network.settings.subnet or str(choose_subnet([*taken, *self._subnets()]))
+        pool = network.settings.ipv4
+        if pool is None:
+            subnet = choose_subnet([*taken, *self._subnets()])
+            pool = Pool(str(subnet), str(default_gateway(subnet)))
         settings = msgspec.structs.replace(
-            network.settings, subnet=subnet, bridge=self.kernel.names.bridge, mtu=mtu
+            network.settings, ipv4=pool, bridge=self.kernel.names.bridge, mtu=mtu
         )
         if settings != network.settings:
             self._put(replace(network, settings=settings))
@@ -121,8 +131,8 @@ class Networks:
         """All networks by id."""
         return {network.id: network for network in self._by_name.values()}
 
-    def _subnets(self) -> list[IPv4Network]:
-        return [network.subnet for network in self._by_name.values() if network.settings.subnet]
+    def _subnets(self) -> list[Subnet]:
+        return [subnet for network in self._by_name.values() for subnet in network.subnets]
 
     async def create(self, create: NetworkCreate) -> Network:
         """Make a network: its record first, then its bridge."""
@@ -130,19 +140,11 @@ class Networks:
         async with self._change:
             if create.name in self._by_name:
                 raise Conflict(f"network with name {create.name} already exists")
-            taken, mtu = self.kernel.host()
-            network_id = new_id()
-            settings = plan_settings(
-                create,
-                bridge=self.kernel.names.network_bridge(network_id),
-                mtu=mtu,
-                own=self._subnets(),
-                taken=taken,
-            )
-            network = Network(network_id, create.name, time.time_ns(), settings)
+            network = self._plan(create)
             self._records.put(encode_network(network))
             try:
-                self.kernel.add(network)
+                if not network.settings.config_only:
+                    self.kernel.add(network)
             except BaseException:
                 self._records.remove(network.id)
                 raise
@@ -150,12 +152,34 @@ class Networks:
         self.publish(network, "create")
         return network
 
+    def _plan(self, create: NetworkCreate) -> Network:
+        if create.config_from and create.config_from.network:
+            create = apply_config(create, self._by_name.get(create.config_from.network))
+        network_id = new_id()
+        ground = Ground.bare() if create.config_only else self._survey(network_id)
+        return Network(network_id, create.name, time.time_ns(), plan_settings(create, ground))
+
+    def _survey(self, network_id: str) -> Ground:
+        host = self.kernel.host()
+        return Ground(
+            bridge=self.kernel.names.network_bridge(network_id),
+            mtu=host.default_mtu(),
+            own=self._subnets(),
+            taken=host.taken_networks(host_name_servers()),
+            has_ipv6=host.has_ipv6,
+            identity=self._identity,
+        )
+
     async def remove(self, name: str) -> None:
         """Remove a network that no running container is on."""
         async with self._change:
             network = self.find(name)
             if network.is_predefined:
                 raise PermissionDenied(f"{network.name} is a pre-defined network and cannot be removed")
+            if users := [each for each in self.all() if each.settings.config_from == network.name]:
+                raise PermissionDenied(
+                    f"configuration network {network.name!r} is in use by network {users[0].name!r}"
+                )
             members = self.addresses.members(network.id)
             if members:
                 raise PermissionDenied(_active_endpoints(network, members))
@@ -180,6 +204,7 @@ class Networks:
                 for network in self._by_name.values()
                 if network.is_user_defined
                 and network.id not in used
+                and not network.settings.config_only
                 and (before_ns is None or network.created_ns < before_ns)
                 and passes(network, wanted, used)
             ]
@@ -219,3 +244,10 @@ def _active_endpoints(network: Network, members: Iterable[Container]) -> str:
     return (
         f"error while removing network: network {network.name} has active endpoints ({', '.join(endpoints)})"
     )
+
+
+def host_identity(data_root: str) -> str:
+    """What tells this engine from those of other hosts: its IPv6 subnets are to be no other's."""
+    with contextlib.suppress(OSError), open("/etc/machine-id", encoding="ascii") as file:
+        return f"{file.read().strip()} {data_root}"
+    return f"{socket.gethostname()} {data_root}"

@@ -32,27 +32,33 @@ _CTA_PROTO_DST_PORT = 3
 # which field of the tuple counts (a bit defined in net/netfilter/nf_conntrack_netlink.c, not in uapi)
 _FILTER_PROTO_NUM = 1 << 3
 
-_HEADER = struct.pack(">BBH", socket.AF_INET, 0, 0)
+_HEADER_BYTES = 4
 
 
-def forget_flows(sock: NetlinkSocket, protocol: int, ports: Collection[int]) -> int:
-    """Forget the IPv4 flows to these ports, whatever the address; return how many there were.
+def forget_flows(
+    sock: NetlinkSocket, protocol: int, ports: Collection[int], family: int = socket.AF_INET
+) -> int:
+    """Forget a family's flows to these ports, whatever the address; return how many there were.
 
     The kernel walks the whole of its table for this (10 ms), so it is asked once for all ports.
     """
-    flows = [_original(payload) for _, payload in sock.dump(_select(protocol))]
-    return sum(_delete(sock, flow) for flow in flows if _destination_port(flow) in ports)
+    flows = [_original(payload) for _, payload in sock.dump(_select(family, protocol))]
+    return sum(_delete(sock, family, flow) for flow in flows if _destination_port(flow) in ports)
 
 
-def _select(protocol: int) -> Request:
+def _select(family: int, protocol: int) -> Request:
     fields = nested(_CTA_TUPLE_PROTO, u8(_CTA_PROTO_NUM, protocol))
     chosen = u32(_CTA_FILTER_ORIG_FLAGS, _FILTER_PROTO_NUM)
-    body = _HEADER + nested(_CTA_TUPLE_ORIG, fields) + nested(_CTA_FILTER, chosen)
+    body = _header(family) + nested(_CTA_TUPLE_ORIG, fields) + nested(_CTA_FILTER, chosen)
     return Request(_CT_GET, 0, body, f"list flows of protocol {protocol}")
 
 
+def _header(family: int) -> bytes:
+    return struct.pack(">BBH", family, 0, 0)
+
+
 def _original(payload: bytes) -> bytes:
-    return decode_attributes(payload, len(_HEADER))[_CTA_TUPLE_ORIG]
+    return decode_attributes(payload, _HEADER_BYTES)[_CTA_TUPLE_ORIG]
 
 
 def _destination_port(original: bytes) -> int:
@@ -60,9 +66,9 @@ def _destination_port(original: bytes) -> int:
     return int.from_bytes(fields.get(_CTA_PROTO_DST_PORT, b""), "big")
 
 
-def _delete(sock: NetlinkSocket, original: bytes) -> int:
+def _delete(sock: NetlinkSocket, family: int, original: bytes) -> int:
     # the tuple goes back as it came; the flags of what is nested in it are still there
-    request = Request(_CT_DELETE, 0, _HEADER + nested(_CTA_TUPLE_ORIG, original), "forget a flow")
+    request = Request(_CT_DELETE, 0, _header(family) + nested(_CTA_TUPLE_ORIG, original), "forget a flow")
     try:
         sock.exchange([request])
     except NetlinkError as error:

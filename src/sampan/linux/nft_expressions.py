@@ -30,6 +30,8 @@ CT_STATE_ESTABLISHED_RELATED = 0x6
 
 IP_SOURCE = 12
 IP_DESTINATION = 16
+IP6_SOURCE = 8
+IP6_DESTINATION = 24
 TRANSPORT_DESTINATION_PORT = 2
 
 _FIELDS = {
@@ -128,11 +130,10 @@ def counter() -> bytes:
     return expression("counter")
 
 
-def destination_nat() -> bytes:
-    """Rewrite the destination to the address and port in the first two words."""
-    return expression(
-        "nat", type=_NAT_DNAT, family=socket.AF_INET, reg_addr_min=REGISTER, reg_proto_min=WORD_REGISTER + 1
-    )
+def destination_nat(family: int = socket.AF_INET) -> bytes:
+    """Rewrite the destination to the address in the first words and the port in the one behind it."""
+    port = WORD_REGISTER + (1 if family == socket.AF_INET else 4)
+    return expression("nat", type=_NAT_DNAT, family=family, reg_addr_min=REGISTER, reg_proto_min=port)
 
 
 def masquerade() -> bytes:
@@ -172,13 +173,14 @@ def match_interface_pair(name: str) -> list[bytes]:
 
 
 def match_subnet(offset: int, address: str, prefix_length: int) -> list[bytes]:
-    """Match packets whose source (IP_SOURCE) or destination (IP_DESTINATION) lies in a subnet."""
+    """Match packets whose source (IP_SOURCE, IP6_SOURCE) or destination (IP_DESTINATION …) lies in a subnet."""
     whole, rest = divmod(prefix_length, 8)
-    network = socket.inet_aton(address)
+    network = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     if not rest:
         return [network_payload(offset, whole), compare(network[:whole])]
-    bits = (0xFFFFFFFF << (32 - prefix_length) & 0xFFFFFFFF).to_bytes(4, "big")
-    return [network_payload(offset, 4), mask(bits), compare(network)]
+    size = len(network)
+    bits = ((1 << prefix_length) - 1 << (8 * size - prefix_length)).to_bytes(size, "big")
+    return [network_payload(offset, size), mask(bits), compare(network)]
 
 
 def match_ct_state(bits: int) -> list[bytes]:

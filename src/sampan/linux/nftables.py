@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """nf_tables over netlink: tables, chains, rules, sets and maps, changed in transactions.
 
-Implements: include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h (batches), for the family ``ip``.
+Implements: include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h (batches), for the family ``ip``; `of_family`
+makes requests about another family of them.
 Holds: what is sent with `commit` happens wholly or not at all.
 Not here: the instructions of a rule (nft_expressions), reading back (nftables_dump), what the rules are for
 (network.ruleset).
@@ -85,10 +86,17 @@ _ELEMENTS_PER_MESSAGE = 400  # an attribute holds at most 64 KiB
 
 # The nft command's numbers of data types: only ``nft list`` reads them.
 TYPE_IPV4_ADDRESS = 7
+TYPE_IPV6_ADDRESS = 8
 TYPE_INET_PROTOCOL = 12
 TYPE_INET_SERVICE = 13
 TYPE_IFNAME = 41
-_TYPE_BYTES = {TYPE_IPV4_ADDRESS: 4, TYPE_INET_PROTOCOL: 1, TYPE_INET_SERVICE: 2, TYPE_IFNAME: 16}
+_TYPE_BYTES = {
+    TYPE_IPV4_ADDRESS: 4,
+    TYPE_IPV6_ADDRESS: 16,
+    TYPE_INET_PROTOCOL: 1,
+    TYPE_INET_SERVICE: 2,
+    TYPE_IFNAME: 16,
+}
 _TYPE_BITS = 6
 _KEY_IN_HOST_ORDER = struct.pack("=BBI", 0, 4, 1)  # for ``nft list`` too, which else reads names backwards
 
@@ -204,6 +212,13 @@ def make_request(kind: int, flags: int, body: bytes, subject: str) -> Request:
     """Return a request about objects of the family ``ip``."""
     header = struct.pack(">BBH", socket.AF_INET, 0, 0)
     return Request(NFNL_SUBSYS_NFTABLES << 8 | kind, flags, header + body, subject)
+
+
+def of_family(family: int, requests: Iterable[Request]) -> list[Request]:
+    """Return the same requests about objects of another family, AF_INET6: the header alone says which."""
+    return [
+        Request(each.kind, each.flags, bytes((family,)) + each.payload[1:], each.subject) for each in requests
+    ]
 
 
 def _set(table: str, name: str, identity: int, flags: int, key: Sequence[int]) -> bytes:

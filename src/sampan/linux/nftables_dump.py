@@ -39,11 +39,13 @@ class Chain:
         self.drops = drops
 
 
-def read_elements(sock: NetlinkSocket, table: str, name: str) -> dict[bytes, bytes] | None:
+def read_elements(
+    sock: NetlinkSocket, table: str, name: str, family: int = socket.AF_INET
+) -> dict[bytes, bytes] | None:
     """Return a set's or map's elements, None if there is no such set."""
-    request = nf.make_request(
-        _NFT_MSG_GETSETELEM, 0, nf.element_list(table, name), f"list set {table} {name}"
-    )
+    subject = f"list set {table} {name}"
+    asked = nf.make_request(_NFT_MSG_GETSETELEM, 0, nf.element_list(table, name), subject)
+    (request,) = nf.of_family(family, [asked])
     elements: dict[bytes, bytes] = {}
     try:
         answers = sock.dump(request)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rtnetlink tells: links, IPv4 addresses and routes of a network namespace, as values.
+"""What rtnetlink tells: links, addresses and routes of a network namespace, as values.
 
 Implements: rtnetlink(7), the answers to RTM_GETLINK, RTM_GETADDR and RTM_GETROUTE.
 Loaded by the launcher: nothing large may be imported.
@@ -53,7 +53,7 @@ class Link:
 
 
 class Address:
-    """An IPv4 address of the link `index`."""
+    """An address of the link `index`."""
 
     __slots__ = ("address", "index", "prefix_length")
 
@@ -92,17 +92,26 @@ def find_link(sock: NetlinkSocket, name: str) -> Link | None:
     return decode_link(answers[0][1])
 
 
-def read_addresses(sock: NetlinkSocket) -> list[Address]:
-    """Return all IPv4 addresses."""
-    answers = sock.dump(rt.get_addresses())
-    return [decode_address(payload) for kind, payload in answers if kind == rt.RTM_NEWADDR]
+def read_addresses(sock: NetlinkSocket, family: int = socket.AF_INET) -> list[Address]:
+    """Return all addresses of a family."""
+    answers = sock.dump(rt.get_addresses(family))
+    return [
+        decode_address(payload) for kind, payload in answers if _is_of(family, kind, payload, rt.RTM_NEWADDR)
+    ]
 
 
-def read_routes(sock: NetlinkSocket) -> list[Route]:
-    """Return the IPv4 routes of the main table; the default one has prefix length 0."""
-    answers = sock.dump(rt.get_routes())
-    routes = [decode_route(payload) for kind, payload in answers if kind == rt.RTM_NEWROUTE]
+def read_routes(sock: NetlinkSocket, family: int = socket.AF_INET) -> list[Route]:
+    """Return a family's routes of the main table; the default one has prefix length 0."""
+    answers = sock.dump(rt.get_routes(family))
+    routes = [
+        decode_route(payload) for kind, payload in answers if _is_of(family, kind, payload, rt.RTM_NEWROUTE)
+    ]
     return [route for route in routes if route is not None]
+
+
+def _is_of(family: int, kind: int, payload: bytes, wanted: int) -> bool:
+    """A kernel without IPv6 answers a question about it with everything it has."""
+    return kind == wanted and payload[0] == family
 
 
 def decode_link(payload: bytes) -> Link:
@@ -124,23 +133,23 @@ def decode_link(payload: bytes) -> Link:
 
 def decode_address(payload: bytes) -> Address:
     """Return the address of an RTM_NEWADDR message."""
-    _, prefix_length, _, _, index = rt.IFADDR.unpack_from(payload)
+    family, prefix_length, _, _, index = rt.IFADDR.unpack_from(payload)
     attributes = decode_attributes(payload, rt.IFADDR.size)
     packed = attributes.get(rt.IFA_LOCAL) or attributes[rt.IFA_ADDRESS]
-    return Address(index, socket.inet_ntoa(packed), prefix_length)
+    return Address(index, socket.inet_ntop(family, packed), prefix_length)
 
 
 def decode_route(payload: bytes) -> Route | None:
     """Return the route of an RTM_NEWROUTE message, None if it is in another table than the main one."""
-    _, prefix_length, _, _, table, _, _, _, _ = rt.RTMSG.unpack_from(payload)
+    family, prefix_length, _, _, table, _, _, _, _ = rt.RTMSG.unpack_from(payload)
     attributes = decode_attributes(payload, rt.RTMSG.size)
     if (_u32(attributes.get(rt.RTA_TABLE)) or table) != rt.RT_TABLE_MAIN:
         return None
     gateway = attributes.get(rt.RTA_GATEWAY)
     return Route(
-        socket.inet_ntoa(attributes.get(rt.RTA_DST, bytes(4))),
+        socket.inet_ntop(family, attributes.get(rt.RTA_DST, bytes(4 if family == socket.AF_INET else 16))),
         prefix_length,
-        gateway=socket.inet_ntoa(gateway) if gateway else "",
+        gateway=socket.inet_ntop(family, gateway) if gateway else "",
         index=_u32(attributes.get(rt.RTA_OIF)),
     )
 

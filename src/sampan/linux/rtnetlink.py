@@ -2,7 +2,7 @@
 """Links, addresses and routes: the part of rtnetlink that containers need.
 
 Implements: rtnetlink(7); include/uapi/linux/{rtnetlink,if_link,if_addr}.h.
-Each function returns a `Request`, for several to be sent together. Only IPv4 addresses and routes.
+Each function returns a `Request`, for several to be sent together. An address with a colon is an IPv6 one.
 Not here: which links there should be (network). Loaded by the launcher: nothing large may be imported.
 """
 
@@ -62,6 +62,7 @@ VETH_INFO_PEER = 1
 IFA_ADDRESS = 1
 IFA_LOCAL = 2
 IFA_BROADCAST = 4
+IFA_F_NODAD = 0x2
 RTA_DST = 1
 RTA_OIF = 4
 RTA_GATEWAY = 5
@@ -168,7 +169,10 @@ def delete_link(name: str) -> Request:
 
 
 def add_address(index: int, address: str, prefix_length: int) -> Request:
-    """Give a link an IPv4 address and the route to its subnet; the address it has already is no error."""
+    """Give a link an address and the route to its subnet; the address it has already is no error.
+
+    An IPv6 one is usable at once: nobody is asked whether it is taken, for it has been chosen here.
+    """
     return Request(
         RTM_NEWADDR,
         NLM_F_CREATE | NLM_F_REPLACE,
@@ -178,15 +182,16 @@ def add_address(index: int, address: str, prefix_length: int) -> Request:
 
 
 def delete_address(index: int, address: str, prefix_length: int) -> Request:
-    """Take an IPv4 address off a link."""
+    """Take an address off a link."""
     payload = _address(index, address, prefix_length)
     return Request(RTM_DELADDR, 0, payload, f"delete address {address}/{prefix_length}")
 
 
 def add_default_route(index: int, gateway: str, *, replace: bool = False) -> Request:
     """Send everything that has no better route to `gateway`, with `replace` also if it went elsewhere before."""
-    header = RTMSG.pack(socket.AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
-    payload = header + attribute(RTA_GATEWAY, socket.inet_aton(gateway)) + u32(RTA_OIF, index)
+    family, packed = encode_address(gateway)
+    header = RTMSG.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
+    payload = header + attribute(RTA_GATEWAY, packed) + u32(RTA_OIF, index)
     flags = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
     return Request(RTM_NEWROUTE, flags, payload, f"add default route via {gateway}")
 
@@ -201,14 +206,20 @@ def get_links() -> Request:
     return Request(RTM_GETLINK, 0, _ifinfo() + _skip_statistics(), "list links")
 
 
-def get_addresses() -> Request:
-    """Ask for all IPv4 addresses."""
-    return Request(RTM_GETADDR, 0, IFADDR.pack(socket.AF_INET, 0, 0, 0, 0), "list addresses")
+def get_addresses(family: int = socket.AF_INET) -> Request:
+    """Ask for all addresses of a family."""
+    return Request(RTM_GETADDR, 0, IFADDR.pack(family, 0, 0, 0, 0), "list addresses")
 
 
-def get_routes() -> Request:
-    """Ask for all IPv4 routes."""
-    return Request(RTM_GETROUTE, 0, RTMSG.pack(socket.AF_INET, *bytes(8)), "list routes")
+def get_routes(family: int = socket.AF_INET) -> Request:
+    """Ask for all routes of a family."""
+    return Request(RTM_GETROUTE, 0, RTMSG.pack(family, *bytes(8)), "list routes")
+
+
+def encode_address(address: str) -> tuple[int, bytes]:
+    """Return the family and the bytes of an address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return family, socket.inet_pton(family, address)
 
 
 def encode_mac(mac: str) -> bytes:
@@ -231,7 +242,10 @@ def _skip_statistics() -> bytes:
 
 
 def _address(index: int, address: str, prefix_length: int) -> bytes:
-    packed = socket.inet_aton(address)
+    family, packed = encode_address(address)
+    if family == socket.AF_INET6:
+        header = IFADDR.pack(family, prefix_length, IFA_F_NODAD, 0, index)
+        return header + attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
     host_bits = (1 << (32 - prefix_length)) - 1
     broadcast = (int.from_bytes(packed, "big") | host_bits).to_bytes(4, "big")
     return (

@@ -8,11 +8,19 @@ Not here: asking the kernel what is taken (host).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import TypeAlias
 
 from sampan.errors import Conflict, InvalidArgument, PermissionDenied, Unavailable
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Interface: TypeAlias = IPv4Interface | IPv6Interface
+Subnet: TypeAlias = IPv4Network | IPv6Network
+
+_ULA_SUBNETS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +41,7 @@ DEFAULT_POOLS = (
 )
 
 
-def choose_subnet(
-    taken: Collection[IPv4Network], pools: Iterable[AddressPool] = DEFAULT_POOLS
-) -> IPv4Network:
+def choose_subnet(taken: Collection[Subnet], pools: Iterable[AddressPool] = DEFAULT_POOLS) -> IPv4Network:
     """Return the first subnet of the pools that overlaps none of `taken` (host routes, other networks)."""
     for pool in pools:
         for subnet in pool.subnets():
@@ -48,9 +54,23 @@ def choose_subnet(
     )
 
 
-def check_subnet(subnet: IPv4Network, networks: Iterable[IPv4Network]) -> None:
+def choose_unique_local(identity: str, taken: Collection[Subnet]) -> IPv6Network:
+    """Return a free /64 of the engine's unique local addresses (RFC 4193): fd, 40 bits of a hash, 16 to count."""
+    site = b"\xfd" + hashlib.sha256(identity.encode()).digest()[:5]
+    for number in range(_ULA_SUBNETS):
+        subnet = IPv6Network((site + number.to_bytes(2, "big") + bytes(8), 64))
+        if not any(subnet.overlaps(network) for network in taken):
+            return subnet
+    raise Unavailable(
+        "could not find an available, non-overlapping IPv6 address pool among the defaults"
+        " to assign to the network",
+        hint="remove unused networks, or give the new one a subnet",
+    )
+
+
+def check_subnet(subnet: Subnet, networks: Iterable[Subnet]) -> None:
     """Refuse a subnet that a user gave if another network of the engine has part of it."""
-    if subnet.prefixlen > 30:
+    if subnet.prefixlen > subnet.max_prefixlen - 2:
         raise InvalidArgument(f"subnet {subnet}: too small for a gateway and a container")
     if any(subnet.overlaps(network) for network in networks):
         raise PoolOverlap(subnet)
@@ -59,23 +79,23 @@ def check_subnet(subnet: IPv4Network, networks: Iterable[IPv4Network]) -> None:
 class PoolOverlap(PermissionDenied):
     """The subnet is in use by another network; the words and the kind are Docker's."""
 
-    def __init__(self, subnet: IPv4Network) -> None:
+    def __init__(self, subnet: Subnet) -> None:
         super().__init__("invalid pool request: Pool overlaps with other one on this address space")
         self.subnet = subnet
 
 
-def default_gateway(subnet: IPv4Network) -> IPv4Address:
+def default_gateway(subnet: Subnet) -> Address:
     """Return the first address of a subnet: the bridge's own."""
     return subnet.network_address + 1
 
 
 def choose_address(
-    subnet: IPv4Network,
-    used: Collection[IPv4Address],
+    subnet: Subnet,
+    used: Collection[Address],
     *,
-    within: IPv4Network | None = None,
-    requested: IPv4Address | None = None,
-) -> IPv4Address:
+    within: Subnet | None = None,
+    requested: Address | None = None,
+) -> Address:
     """Return the lowest address not in `used` (which holds the gateway's), or `requested` if it is free.
 
     `within` narrows the choice to a part of the subnet (Docker's ``--ip-range``).
@@ -86,15 +106,18 @@ def choose_address(
     for address in within or subnet:
         if address not in reserved and address not in used:
             return address
-    raise Unavailable(f"no available IPv4 addresses on this network's address pools: {subnet}")
+    raise Unavailable(f"no available IPv{subnet.version} addresses on this network's address pools: {subnet}")
 
 
-def mac_of_address(address: IPv4Address) -> str:
-    """Return the MAC address that goes with an IPv4 address, as Docker's does: ``02:42:ac:11:00:02``."""
-    return "02:42:" + address.packed.hex(":")
+def mac_of_address(address: Address) -> str:
+    """Return the MAC address that goes with an address, as Docker's does: ``02:42:ac:11:00:02``.
+
+    Of an IPv6 one, which has nothing else to tell a network's containers apart, it is the end.
+    """
+    return "02:42:" + address.packed[-4:].hex(":")
 
 
-def _check_address(subnet: IPv4Network, address: IPv4Address, *, taken: bool) -> IPv4Address:
+def _check_address(subnet: Subnet, address: Address, *, taken: bool) -> Address:
     if address not in subnet:
         raise InvalidArgument(f"no configured subnet or ip-range contain the IP address {address}")
     if taken:

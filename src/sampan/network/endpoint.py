@@ -5,12 +5,12 @@ The plan is a JSON object, because it crosses from one process to the other:
 
     {"namespace": "new" | "host",
      "interfaces": [{"bridge", "host_interface", "host_mac", "name", "mac",
-                     "address", "prefix_length", "gateway", "mtu", "isolated"}, …],
+                     "addresses": ["ADDRESS/PREFIX", …], "gateways": […], "mtu", "isolated", "ipv6"}, …],
      "sysctls": {"net.ipv4.…": "…"},
      "names": {"socket", "id"}}
 
 `names` says where the name server is that shall answer in the container, and by which id it knows that one.
-`isolated` interfaces reach the bridge, not each other.
+`isolated` interfaces reach the bridge, not each other. Where `ipv6` is false the interface has it switched off.
 
 `apply_endpoint` runs in the shim once it is in its new network namespace, and speaks to the host's through a
 socket that was opened before. A veth pair dies with the container's namespace; nothing has to be taken down.
@@ -19,6 +19,7 @@ Loaded by the launcher: nothing large may be imported.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -48,22 +49,25 @@ def plan_interface(
     host_interface: str,
     name: str,
     mac: str,
-    address: str,
-    prefix_length: int,
-    gateway: str | None,
+    addresses: Sequence[str],
+    gateways: Sequence[str] = (),
     mtu: int,
     isolated: bool = False,
 ) -> dict[str, Any]:
-    """Plan one interface; without `gateway` it has no default route (a container has only one)."""
+    """Plan one interface; a container has one default route of each family, so only one interface has `gateways`.
+
+    With an IPv6 address among them it also gets a link-local one, made of its MAC as the kernel would.
+    """
+    has_ipv6 = any(":" in address for address in addresses)
     return {
         "bridge": bridge,
         "host_interface": host_interface,
         "host_mac": host_mac(mac),
         "name": name,
         "mac": mac,
-        "address": address,
-        "prefix_length": prefix_length,
-        "gateway": gateway,
+        "addresses": [*addresses, f"{link_local_address(mac)}/64"] if has_ipv6 else list(addresses),
+        "gateways": list(gateways),
+        "ipv6": has_ipv6,
         "mtu": mtu,
         "isolated": isolated,
     }
@@ -138,11 +142,23 @@ def wait_for_links(host: NetlinkSocket, names: Sequence[str]) -> bool:
 
 def write_sysctl(name: str, value: str) -> None:
     """Write a ``net.…`` setting of this process' network namespace."""
-    fd = os.open("/proc/sys/" + name.replace(".", "/"), os.O_WRONLY | os.O_CLOEXEC)
+    fd = os.open(sysctl_path(name), os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, value.encode())
     finally:
         os.close(fd)
+
+
+def sysctl_path(name: str) -> str:
+    """Where a setting is; with slashes in its name, as sysctl(8) has it, dots are an interface's own."""
+    return "/proc/sys/" + (name if "/" in name else name.replace(".", "/"))
+
+
+def link_local_address(mac: str) -> str:
+    """Return the address of fe80::/64 that goes with a MAC (RFC 4291, appendix A)."""
+    one, two, three, four, five, six = (int(part, 16) for part in mac.split(":"))
+    words = (one ^ 2) << 8 | two, three << 8 | 0xFF, 0xFE00 | four, five << 8 | six
+    return "fe80::" + ":".join(f"{word:x}" for word in words)
 
 
 def host_mac(mac: str) -> str:
@@ -156,7 +172,7 @@ def host_mac(mac: str) -> str:
 def attach_interface(
     interface: Mapping[str, Any], host: NetlinkSocket, own: NetlinkSocket, namespace: int
 ) -> None:
-    """Make one interface of the network namespace that `own` is a route socket and `namespace` a descriptor of."""
+    """Make an interface in this thread's network namespace: `own` is a route socket of it, `namespace` a descriptor."""
     bridge = find_link(host, interface["bridge"])
     if bridge is None:
         raise NotFound(
@@ -173,15 +189,15 @@ def attach_interface(
     host.exchange([*requests, rt.set_up(host_interface)])
     link = find_link(own, interface["name"])
     assert link is not None, "just created"
+    with contextlib.suppress(FileNotFoundError):  # a kernel without it
+        write_sysctl(f"net/ipv6/conf/{interface['name']}/disable_ipv6", "0" if interface["ipv6"] else "1")
     own.exchange(_configure(interface, link.index))
 
 
 def _configure(interface: Mapping[str, Any], index: int) -> list[Request]:
-    requests = [
-        rt.set_no_link_local(index),
-        rt.set_up(index),
-        rt.add_address(index, interface["address"], interface["prefix_length"]),
-    ]
-    if interface["gateway"]:
-        requests.append(rt.add_default_route(index, interface["gateway"], replace=True))
+    requests = [rt.set_no_link_local(index), rt.set_up(index)]
+    for text in interface["addresses"]:
+        address, _, prefix_length = text.partition("/")
+        requests.append(rt.add_address(index, address, int(prefix_length)))
+    requests += [rt.add_default_route(index, gateway, replace=True) for gateway in interface["gateways"]]
     return requests

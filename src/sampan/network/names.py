@@ -21,7 +21,14 @@ class EngineNames:
 
     def network_bridge(self, network_id: str) -> str:
         """Return the bridge of a network that a user made (at most 15 characters: IFNAMSIZ)."""
-        return "sn-" + _short_hash(self.table + network_id, 12)
+        return self._prefix() + _short_hash(self.table + network_id, 6)
+
+    def is_network_bridge(self, name: str) -> bool:
+        """Tell whether a bridge has been named by `network_bridge`."""
+        return name.startswith(self._prefix())
+
+    def _prefix(self) -> str:
+        return f"sn{_short_hash(self.table, 6)}-"
 
     def host_interface(self, endpoint_id: str) -> str:
         """Return the host's end of the veth of an endpoint (a container in a network)."""

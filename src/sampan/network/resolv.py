@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 
 from sampan.errors import InvalidArgument
+from sampan.network.address import Address
 
 RESOLV_CONF = "/etc/resolv.conf"
 SYSTEMD_RESOLV_CONF = "/run/systemd/resolve/resolv.conf"
@@ -131,7 +132,7 @@ def format_hosts(
     hostname: str = "",
     domain: str = "",
     extra_hosts: Iterable[str] = (),
-    host_gateway: IPv4Address | None = None,
+    host_gateway: Address | None = None,
     base: str | None = None,
 ) -> str:
     """Return a container's /etc/hosts: loopback (or the host's own file as `base`), `extra_hosts`, itself.
@@ -148,7 +149,7 @@ def format_hosts(
     return text + "".join(f"{address}\t{names}\n" for address, names in more)
 
 
-def parse_extra_host(entry: str, host_gateway: IPv4Address | None) -> tuple[str, str]:
+def parse_extra_host(entry: str, host_gateway: Address | None) -> tuple[str, str]:
     """Return (address, name) of ``NAME:ADDRESS`` or ``NAME=ADDRESS``; IPv6 may stand in brackets."""
     name, separator, address = entry.partition("=" if "=" in entry else ":")
     if not name or not separator or not address:

@@ -2,19 +2,17 @@
 """Changes to the network of a container that runs, made from outside of it.
 
 Holds: no thread of the engine is ever seen in a container's network namespace but one that was made for it and
-ends at once. All it does there is to open a socket, which belongs to that namespace wherever it is used.
+ends at once.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from sampan.linux.namespace import CLONE_NEWNET, setns
-from sampan.linux.netlink import NetlinkSocket
 from sampan.linux.route_dump import find_link
 from sampan.linux.rtnetlink import add_default_route, open_route_socket
 from sampan.network.endpoint import attach_interface, remove_endpoint, wait_for_links
@@ -22,9 +20,13 @@ from sampan.network.endpoint import attach_interface, remove_endpoint, wait_for_
 
 def attach_running(pid: int, interface: Mapping[str, Any]) -> None:
     """Give the container that process `pid` lives in one more interface (a plan of `endpoint`)."""
-    with open_route_socket() as host, _open_namespace(pid) as namespace:
-        with open_route_socket_in(namespace) as own:
-            attach_interface(interface, host, own, namespace)
+    with open_route_socket() as host:
+
+        def attach(namespace: int) -> None:
+            with open_route_socket() as own:
+                attach_interface(interface, host, own, namespace)
+
+        _run_inside(pid, attach)
         wait_for_links(host, [interface["host_interface"], interface["bridge"]])
 
 
@@ -34,29 +36,30 @@ def detach_running(host_interface: str) -> None:
         remove_endpoint(host, host_interface)
 
 
-def set_default_route(pid: int, interface: str, gateway: str) -> None:
-    """Send what has no better route by another of the container's interfaces."""
-    with _open_namespace(pid) as namespace, open_route_socket_in(namespace) as own:
-        link = find_link(own, interface)
-        if link is not None:
-            own.exchange([add_default_route(link.index, gateway, replace=True)])
+def set_default_routes(pid: int, routes: Sequence[tuple[str, str]]) -> None:
+    """Send what has no better route by these interfaces of the container to these gateways."""
+
+    def set_routes(_namespace: int) -> None:
+        with open_route_socket() as own:
+            for interface, gateway in routes:
+                link = find_link(own, interface)
+                if link is not None:
+                    own.exchange([add_default_route(link.index, gateway, replace=True)])
+
+    if routes:
+        _run_inside(pid, set_routes)
 
 
-def open_route_socket_in(namespace: int) -> NetlinkSocket:
-    """Return a route socket of another network namespace."""
-
-    def enter() -> NetlinkSocket:
-        setns(namespace, CLONE_NEWNET)
-        return open_route_socket()
-
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(enter).result()
-
-
-@contextmanager
-def _open_namespace(pid: int) -> Iterator[int]:
+def _run_inside(pid: int, action: Callable[[int], None]) -> None:
+    """Call `action` with a descriptor of the network namespace of process `pid`, in a thread that is in there."""
     namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def enter() -> None:
+        setns(namespace, CLONE_NEWNET)
+        action(namespace)
+
     try:
-        yield namespace
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            thread.submit(enter).result()
     finally:
         os.close(namespace)

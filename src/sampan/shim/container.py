@@ -17,6 +17,7 @@ import time
 from sampan.linux.pty import set_size
 from sampan.shim.exitstatus import ExitStatus, exit_code_of
 from sampan.shim.logfile import DEFAULT_MAX_FILES, DEFAULT_MAX_SIZE_BYTES, LogWriter
+from sampan.shim.relay import Relay
 from sampan.shim.streams import Streams
 
 TYPE_CHECKING = False
@@ -47,6 +48,7 @@ class Container:
         "exit_status",
         "held_fds",
         "is_paused",
+        "relay",
         "started_ns",
         "streams",
     )
@@ -71,6 +73,7 @@ class Container:
         self.started_ns = 0
         self.is_paused = False
         self.held_fds: list[int] = []
+        self.relay = Relay(loop)
         """Descriptors that are only to stay open while the container lives: its published ports."""
         self.streams = Streams(
             loop,
@@ -144,6 +147,7 @@ class Container:
 
     def release(self) -> None:
         """Give up everything that the container needed."""
+        self.relay.close()
         for fd in self.held_fds:
             os.close(fd)
         self.held_fds.clear()

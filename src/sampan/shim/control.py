@@ -49,6 +49,22 @@ class Attachment(Protocol):
     initial: bytes
 
 
+class HeldPorts(Protocol):
+    """Sockets that hold ports: each with its name among the `targets` that calls are passed on to, or ""."""
+
+    @property
+    def fds(self) -> Sequence[int]:
+        """The descriptors."""
+
+    @property
+    def relays(self) -> Sequence[str]:
+        """As many names."""
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, int]]:
+        """Address and port by name."""
+
+
 OnExit = Callable[["Shim", ExitStatus], None]
 
 
@@ -152,10 +168,16 @@ class Shim:
         await self._request("pause", paused=False)
         self.is_paused = False
 
-    async def hold(self, fds: Sequence[int]) -> None:
-        """Have descriptors kept open until the container has ended: its ports'."""
-        for start in range(0, len(fds), HELD_AT_ONCE):
-            await self._link.send({"op": "hold"}, fds[start : start + HELD_AT_ONCE])
+    async def hold(self, ports: HeldPorts) -> None:
+        """Have descriptors kept open until the container has ended, and calls that arrive there passed on."""
+        for start in range(0, len(ports.fds), HELD_AT_ONCE):
+            chosen = slice(start, start + HELD_AT_ONCE)
+            message = {"op": "hold", "relays": ports.relays[chosen], "targets": ports.targets}
+            await self._link.send(message, ports.fds[chosen])
+
+    async def relay(self, targets: Mapping[str, tuple[str, int]]) -> None:
+        """Have calls that arrive at held ports passed on elsewhere from now on."""
+        await self._link.send({"op": "hold", "targets": targets})
 
     def catch_up(self) -> None:
         """Learn what the shim has said already: a client that saw a stream's end may ask before we read it."""
@@ -260,7 +282,7 @@ class LauncherControl:
         order: Mapping[str, Any],
         *,
         attachments: Sequence[Attachment] = (),
-        hold: Sequence[int] = (),
+        hold: HeldPorts | None = None,
         on_exit: OnExit | None = None,
     ) -> Shim:
         """Have a container made (see `sampan.shim.order`) and, with `start`, started.
@@ -282,7 +304,8 @@ class LauncherControl:
             theirs.close()
         shim = Shim(run_dir, ours, on_exit)
         try:
-            await shim.hold(hold)
+            if hold is not None:
+                await shim.hold(hold)
             await shim._created
             if order.get("start"):
                 await shim._started

@@ -139,8 +139,14 @@ class Shim:
         self._container.streams.attach(fds.pop(0), message)
         return {}
 
-    def _hold(self, _message: Message, fds: list[int]) -> Message:
+    def _hold(self, message: Message, fds: list[int]) -> Message:
+        """Keep descriptors; `relays` names those that calls may arrive at, `targets` says where they are meant for."""
         self._container.held_fds += fds
+        for fd, name in zip(fds, message.get("relays") or (), strict=False):
+            if name:
+                self._container.relay.listen(fd, name)
+        if "targets" in message:
+            self._container.relay.retarget(message["targets"])
         return {}
 
     def _signal(self, message: Message, _fds: list[int]) -> Message:

@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
 
-from sampan.engine.endpoints import choose_gateway, choose_interface, parse_mac, plan_endpoints
+from sampan.engine.endpoints import choose_interface, choose_ways_out, parse_mac, plan_endpoints
 from sampan.engine.links import parse_link
 from sampan.engine.model import Endpoint
-from sampan.engine.network_model import Network, Settings, decode_network, encode_network
-from sampan.engine.network_plan import check_create, plan_settings
+from sampan.engine.network_model import Network, Pool, Settings, decode_network, encode_network
+from sampan.engine.network_plan import Ground, apply_config, check_create, plan_settings
 from sampan.engine.network_view import passes
-from sampan.errors import InvalidArgument, NotFound, PermissionDenied, SampanError, Unsupported
+from sampan.errors import (
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    SampanError,
+    Unavailable,
+    Unsupported,
+)
+from sampan.metadata.networks import NetworkRecord
 from sampan.network.resolv import ResolvConf, add_hosts_line, behind_name_server, drop_hosts_line
 from sampan.schema.container import (
     ContainerCreate,
@@ -29,13 +37,13 @@ TAKEN = [IPv4Network("172.17.0.0/16"), IPv4Network("172.18.0.0/16")]
 
 
 def settings(create: NetworkCreate, own: list[IPv4Network] | None = None) -> Settings:
-    return plan_settings(create, bridge="sn-1", mtu=1400, own=own or [], taken=TAKEN)
+    ground = Ground("sn-1", 1400, own=own or [], taken=TAKEN, has_ipv6=True, identity="this host")
+    return plan_settings(create, ground)
 
 
 def network(name: str = "sea", *, driver: str = "bridge", internal: bool = False, **more: Any) -> Network:
-    made = Settings(
-        driver, subnet="10.0.0.0/24", is_subnet_given=True, internal=internal, bridge="sn-1", **more
-    )
+    pool = Pool("10.0.0.0/24", is_subnet_given=True)
+    made = Settings(driver, pool, internal=internal, bridge="sn-1", **more)
     return Network(name + "-id", name, 1, made)
 
 
@@ -45,7 +53,8 @@ def pool(**fields: Any) -> NetworkCreate:
 
 def test_a_subnet_is_chosen_that_nobody_has() -> None:
     made = settings(NetworkCreate(name="sea"), own=[IPv4Network("172.19.0.0/16")])
-    assert (made.subnet, made.gateway, made.is_subnet_given) == ("172.20.0.0/16", "172.20.0.1", False)
+    assert made.ipv4 == Pool("172.20.0.0/16", "172.20.0.1")
+    assert made.ipv6 is None
     assert (made.bridge, made.mtu) == ("sn-1", 1400)
 
 
@@ -58,8 +67,72 @@ def test_what_the_user_gives_is_taken() -> None:
     )
     create.options = {"com.docker.network.bridge.name": "wharf", "com.docker.network.driver.mtu": "1300"}
     made = settings(create)
-    assert (made.subnet, made.gateway, made.ip_range) == ("10.9.0.0/24", "10.9.0.9", "10.9.0.128/25")
-    assert (made.reserved, made.bridge, made.mtu) == ({"printer": "10.9.0.200"}, "wharf", 1300)
+    reserved = {"printer": "10.9.0.200"}
+    assert made.ipv4 == Pool("10.9.0.0/24", "10.9.0.9", "10.9.0.128/25", reserved, True, True)
+    assert (made.bridge, made.mtu) == ("wharf", 1300)
+
+
+def test_ipv6_gets_a_unique_local_subnet_of_the_hosts_own() -> None:
+    create = NetworkCreate(name="sea", enable_ipv6=True)
+    first = settings(create).ipv6
+    assert first
+    subnet = IPv6Network(first.subnet)
+    assert subnet.subnet_of(IPv6Network("fd00::/8"))
+    assert subnet.prefixlen == 64
+    second = settings(create, own=[subnet]).ipv6
+    assert second
+    assert IPv6Network(second.subnet).network_address == subnet.network_address + (1 << 64)
+    assert settings(create).ipv6 == first
+
+
+def test_a_network_has_a_subnet_of_each_family_or_only_ipv6() -> None:
+    pools = [IpamPool("fd00:9::/64", gateway="fd00:9::9"), IpamPool("10.9.0.0/24")]
+    create = NetworkCreate(name="sea", enable_ipv6=True, ipam=Ipam(config=pools))
+    made = settings(create)
+    assert made.ipv4
+    assert made.ipv6
+    assert (made.ipv4.subnet, made.ipv6.subnet, made.ipv6.gateway) == (
+        "10.9.0.0/24",
+        "fd00:9::/64",
+        "fd00:9::9",
+    )
+    alone = settings(NetworkCreate(name="sea", enable_ipv4=False, enable_ipv6=True))
+    assert alone.ipv4 is None
+    assert alone.ipv6
+
+
+def test_a_kernel_without_ipv6_is_named() -> None:
+    ground = Ground("sn-1", 1400, own=[], taken=[], has_ipv6=False, identity="")
+    with pytest.raises(Unavailable, match="cannot enable IPv6: the kernel has no IPv6"):
+        plan_settings(NetworkCreate(name="sea", enable_ipv6=True), ground)
+
+
+def test_a_network_is_made_from_a_configuration() -> None:
+    written = NetworkCreate(
+        name="chart",
+        config_only=True,
+        enable_ipv6=True,
+        ipam=Ipam(config=[IpamPool("10.9.0.0/24", ip_range="10.9.0.128/25")]),
+        options={"com.docker.network.driver.mtu": "1300"},
+    )
+    chart = Network("1", "chart", 1, plan_settings(written, Ground.bare()))
+    assert chart.subnets == []
+    create = NetworkCreate(name="sea", config_from=ConfigReference(network="chart"))
+    check_create(create)
+    made = settings(apply_config(create, chart))
+    assert made.ipv4
+    assert (made.ipv4.subnet, made.ipv4.ip_range, made.mtu) == ("10.9.0.0/24", "10.9.0.128/25", 1300)
+    assert (made.has_ipv6, made.config_from, made.config_only) == (True, "chart", False)
+    with pytest.raises(PermissionDenied, match="'chart' is not a configuration network"):
+        apply_config(create, network())
+    with pytest.raises(NotFound, match="network chart not found"):
+        apply_config(create, None)
+
+
+def test_a_record_of_the_first_kind_is_read() -> None:
+    old = {"driver": "bridge", "subnet": "10.9.0.0/24", "gateway": "10.9.0.1", "is_subnet_given": True}
+    read = decode_network(NetworkRecord("1", "sea", 1, old))
+    assert read.settings.ipv4 == Pool("10.9.0.0/24", "10.9.0.1", is_subnet_given=True)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +147,7 @@ def test_what_the_user_gives_is_taken() -> None:
         ({"subnet": "10.9.0.0/24", "gateway": "x"}, "invalid gateway x: invalid address"),
         ({"subnet": "10.9.0.0/24", "ip_range": "10.8.0.0/25"}, "doesn't contain ip-range"),
         ({"gateway": "10.8.0.1"}, "needs a subnet"),
-        ({"subnet": "fd00::/64"}, "IPv6 subnets are not supported"),
+        ({"subnet": "fd00::/64"}, "an IPv6 subnet needs a network with IPv6"),
         ({"subnet": "10.0.0.0/25"}, "Pool overlaps with other one on this address space"),
     ],
 )
@@ -90,11 +163,28 @@ def test_a_pool_that_makes_no_sense_is_refused(fields: dict[str, object], messag
         (NetworkCreate(name="host"), PermissionDenied),
         (NetworkCreate(name="sea", driver="null"), PermissionDenied),
         (NetworkCreate(name="sea", driver="macvlan"), Unsupported),
-        (NetworkCreate(name="sea", enable_ipv6=True), Unsupported),
-        (NetworkCreate(name="sea", enable_ipv4=False), Unsupported),
-        (NetworkCreate(name="sea", ingress=True), Unsupported),
-        (NetworkCreate(name="sea", config_from=ConfigReference(network="x")), Unsupported),
-        (NetworkCreate(name="sea", scope="swarm"), Unsupported),
+        (NetworkCreate(name="sea", driver="hovercraft"), NotFound),
+        (NetworkCreate(name="sea", enable_ipv4=False), InvalidArgument),
+        (NetworkCreate(name="sea", ingress=True), Unavailable),
+        (NetworkCreate(name="sea", scope="swarm"), Unavailable),
+        (NetworkCreate(name="sea", scope="global"), Unsupported),
+        (NetworkCreate(name="sea", config_only=True, internal=True), PermissionDenied),
+        (
+            NetworkCreate(name="sea", config_only=True, config_from=ConfigReference(network="x")),
+            PermissionDenied,
+        ),
+        (
+            NetworkCreate(name="sea", options={"a": "b"}, config_from=ConfigReference(network="x")),
+            PermissionDenied,
+        ),
+        (
+            NetworkCreate(name="sea", options={"com.docker.network.bridge.gateway_mode_ipv6": "x"}),
+            InvalidArgument,
+        ),
+        (
+            NetworkCreate(name="sea", options={"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}),
+            InvalidArgument,
+        ),
         (NetworkCreate(name="sea", options={"com.docker.network.driver.mtu": "12"}), InvalidArgument),
         (
             NetworkCreate(name="sea", options={"com.docker.network.bridge.enable_icc": "maybe"}),
@@ -129,7 +219,7 @@ def find(name: str) -> Network:
         "bay": network("bay"),
         "host": network("host", driver="host"),
         "none": network("none", driver="null"),
-        "auto": Network("auto-id", "auto", 1, Settings("bridge", subnet="10.5.0.0/24")),
+        "auto": Network("auto-id", "auto", 1, Settings("bridge", Pool("10.5.0.0/24"))),
     }
     if name not in known:
         raise NotFound(f"network {name} not found")
@@ -181,10 +271,20 @@ def endpoint(name: str, address: str = "10.0.0.2", *, priority: int = 0, interfa
 def test_the_way_out_is_by_priority_then_by_name() -> None:
     networks = {f"{name}-id": network(name, internal=name == "abyss") for name in ("abyss", "bay", "sea")}
     abyss, bay, sea = endpoint("abyss"), endpoint("bay"), endpoint("sea", priority=1)
-    assert choose_gateway([abyss, bay, sea], networks) is sea
-    assert choose_gateway([abyss, endpoint("sea"), bay], networks) is bay
-    assert choose_gateway([abyss], networks) is None
-    assert choose_gateway([endpoint("sea", address="")], networks) is None
+    assert choose_ways_out([abyss, bay, sea], networks).ipv4 is sea
+    assert choose_ways_out([abyss, endpoint("sea"), bay], networks).first is bay
+    assert choose_ways_out([abyss], networks).first is None
+    assert choose_ways_out([endpoint("sea", address="")], networks).first is None
+
+
+def test_each_family_has_a_way_out_of_its_own() -> None:
+    networks = {f"{name}-id": network(name) for name in ("bay", "sea")}
+    bay, sea = endpoint("bay", interface="eth0"), endpoint("sea", interface="eth1")
+    bay.gateway, sea.address6, sea.gateway6 = "10.0.0.1", "fd00::2", "fd00::1"
+    ways = choose_ways_out([sea, bay], networks)
+    assert (ways.ipv4, ways.ipv6) == (bay, sea)
+    assert ways.routes() == [("eth0", "10.0.0.1"), ("eth1", "fd00::1")]
+    assert ways.gateways_of(sea) == ["fd00::1"]
 
 
 def test_interfaces_take_the_first_free_number() -> None:

@@ -11,7 +11,7 @@ def member(name: str, *places: Place) -> Member:
 
 
 def place(network: str, address: str, *names: str, links: dict[str, str] | None = None) -> Place:
-    return Place(network, f"{network}-net", address, names, links or {})
+    return Place(network, f"{network}-net", tuple(address.split()), names, links or {})
 
 
 WEB = member("1", place("sea", "10.0.0.2", "web", "www"))
@@ -90,5 +90,17 @@ def test_a_member_is_read_from_the_engines_message() -> None:
         "servers": ["10.0.0.1"],
     }
     assert decode_member(message) == Member(
-        "1", (Place("n", "Sea", "10.0.0.2", ("web",), {"store": "db", "other": "other"}),), ("10.0.0.1",)
+        "1", (Place("n", "Sea", ("10.0.0.2",), ("web",), {"store": "db", "other": "other"}),), ("10.0.0.1",)
     )
+
+
+def test_ipv6_addresses_are_known_both_ways() -> None:
+    dual = member("6", place("sea", "10.0.0.6 fd00::6", "dual"))
+    known = zones(WEB, dual)
+    assert known.lookup(WEB, "dual") == ["10.0.0.6", "fd00::6"]
+    assert known.reverse(WEB, "6." + "0." * 27 + "0.0.d.f.ip6.arpa") == "dual.sea-net"
+    assert known.reverse(WEB, "6.0.0.10.in-addr.arpa") == "dual.sea-net"
+    for nonsense in ("6.ip6.arpa", "6." * 31 + "x.ip6.arpa", "66." * 32 + "ip6.arpa"):
+        assert known.reverse(WEB, nonsense) is None
+    known.remove("6")
+    assert known.lookup(WEB, "dual") == []

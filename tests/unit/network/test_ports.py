@@ -3,22 +3,29 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampan.errors import InvalidArgument, Unsupported
-from sampan.network.ports import PortMapping, iter_free, parse_host_address, rotate
-from sampan.network.publication import ANY_ADDRESS, HostPort
+from sampan.errors import InvalidArgument
+from sampan.network.ports import (
+    Endpoint,
+    PortMapping,
+    iter_free,
+    parse_host_addresses,
+    relay_targets,
+    rotate,
+)
+from sampan.network.publication import ANY_ADDRESS, ANY_ADDRESS_6, HostPort, Publication
 
 LOOPBACK = IPv4Address("127.0.0.1")
 
 host_ports = st.builds(
     HostPort,
     st.sampled_from(["tcp", "udp"]),
-    st.sampled_from([ANY_ADDRESS, LOOPBACK, IPv4Address("192.0.2.1")]),
+    st.sampled_from([ANY_ADDRESS, LOOPBACK, IPv4Address("192.0.2.1"), ANY_ADDRESS_6, IPv6Address(1)]),
     st.integers(8000, 8005),
 )
 
@@ -42,8 +49,8 @@ def test_free_ports_are_those_that_overlap_nothing(allocated: list[HostPort]) ->
     free = list(iter_free(mapping, mapping.host_ports, allocated))
     assert free == sorted(free)
     for port in mapping.host_ports:
-        host = HostPort("tcp", ANY_ADDRESS, port)
-        assert (host in free) == (not any(host.overlaps(other) for other in allocated))
+        hosts = [HostPort("tcp", address, port) for address in (ANY_ADDRESS, ANY_ADDRESS_6)]
+        assert (port in free) == (not any(host.overlaps(other) for host in hosts for other in allocated))
 
 
 @given(st.integers(0, 20))
@@ -53,14 +60,34 @@ def test_going_round_leaves_no_port_out(first: int) -> None:
     assert turn[0] == (first if 5 <= first < 15 else 5)
 
 
+def test_families_do_not_overlap() -> None:
+    assert not HostPort("tcp", ANY_ADDRESS, 80).overlaps(HostPort("tcp", ANY_ADDRESS_6, 80))
+    assert HostPort("tcp", IPv6Address(1), 80).overlaps(HostPort("tcp", ANY_ADDRESS_6, 80))
+
+
 def test_host_addresses_are_parsed() -> None:
-    assert parse_host_address("") == ANY_ADDRESS
-    assert parse_host_address("127.0.0.1") == LOOPBACK
+    assert parse_host_addresses("") == (ANY_ADDRESS, ANY_ADDRESS_6)
+    assert parse_host_addresses("127.0.0.1") == (LOOPBACK,)
+    assert parse_host_addresses("[::1]") == (IPv6Address(1),)
     with pytest.raises(InvalidArgument, match=r"invalid IP address: localhost"):
-        parse_host_address("localhost")
+        parse_host_addresses("localhost")
 
 
-def test_ipv6_host_addresses_are_refused_not_ignored() -> None:
-    with pytest.raises(Unsupported, match=r"publish on \[::1\]: only IPv4 addresses of the host") as caught:
-        parse_host_address("[::1]")
-    assert caught.value.hint
+def test_calls_lead_to_the_own_family_and_ipv6_ones_else_to_ipv4() -> None:
+    address, address6 = IPv4Address("10.0.0.2"), IPv6Address("fd00::2")
+    both = Endpoint("web", "1", address, address6)
+    assert (both.target(ANY_ADDRESS), both.target(ANY_ADDRESS_6)) == (address, address6)
+    assert Endpoint("web", "1", address).target(ANY_ADDRESS_6) == address
+    assert Endpoint("web", "1", None, address6).target(ANY_ADDRESS) is None
+
+
+def test_only_what_arrives_at_an_ipv6_socket_is_relayed() -> None:
+    address = IPv4Address("10.0.0.2")
+    published = [
+        Publication(HostPort(protocol, host, 8000), address, 80)
+        for protocol in ("tcp", "sctp")
+        for host in (ANY_ADDRESS, ANY_ADDRESS_6)
+    ]
+    assert relay_targets(published) == {"[::]:8000/tcp": ("10.0.0.2", 80)}
+    assert [each.is_translated for each in published] == [True, False, True, False]
+    assert str(published[1]) == "[::]:8000:10.0.0.2:80/tcp"

@@ -2,7 +2,7 @@
 """Answering the queries of one container, and serving its sockets.
 
 Source: Docker's behaviour: names it knows are answered without authority with a TTL of 600 s; AAAA of a known name
-is empty, not unknown; the rest goes to other servers, and where there are none it fails.
+without IPv6 is empty, not unknown; the rest goes to other servers, and where there are none it fails.
 """
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ class Resolver:
         addresses = self._zones.lookup(member, query.name)
         if not addresses:
             return None
-        if query.kind == message.TYPE_AAAA:
-            return []
-        random.shuffle(addresses)  # an alias of several containers spreads the load
-        return [socket.inet_aton(address) for address in addresses]
+        family = socket.AF_INET6 if query.kind == message.TYPE_AAAA else socket.AF_INET
+        chosen = [each for each in addresses if (":" in each) == (family == socket.AF_INET6)]
+        random.shuffle(chosen)  # an alias of several containers spreads the load
+        return [socket.inet_pton(family, address) for address in chosen]
 
     async def _forward(self, data: bytes, *, stream: bool) -> bytes:
         member = self._zones.get(self._member_id)

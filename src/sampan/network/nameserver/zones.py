@@ -8,9 +8,11 @@ alias): all their addresses are given.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 _REVERSE = ".in-addr.arpa"
+_REVERSE_6 = ".ip6.arpa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Place:
 
     network: str
     network_name: str
-    address: str
+    addresses: tuple[str, ...]
     names: tuple[str, ...]
     links: dict[str, str]
 
@@ -46,7 +48,8 @@ def decode_member(value: dict[str, Any]) -> Member:
 def _decode_place(value: dict[str, Any]) -> Place:
     links = dict(_decode_link(link) for link in value.get("links", ()))
     names = tuple(name.lower() for name in value["names"])
-    return Place(value["network"], value["name"], value["address"], names, links)
+    addresses = tuple(value.get("addresses") or [value["address"]])
+    return Place(value["network"], value["name"], addresses, names, links)
 
 
 def _decode_link(text: str) -> tuple[str, str]:
@@ -60,7 +63,7 @@ class Zones:
 
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
-        self._by_name: dict[tuple[str, str], dict[str, str]] = {}  # network, name → member → address
+        self._by_name: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}  # network, name → member
         self._by_address: dict[tuple[str, str], str] = {}  # network, address → name
 
     def put(self, member: Member) -> None:
@@ -69,8 +72,9 @@ class Zones:
         self._members[member.id] = member
         for place in member.places:
             for name in place.names:
-                self._by_name.setdefault((place.network, name), {})[member.id] = place.address
-            self._by_address[place.network, place.address] = place.names[0]
+                self._by_name.setdefault((place.network, name), {})[member.id] = place.addresses
+            for address in place.addresses:
+                self._by_address[place.network, address] = place.names[0]
 
     def remove(self, member_id: str) -> None:
         """Forget a member."""
@@ -81,7 +85,8 @@ class Zones:
                 owners.pop(member_id, None)
                 if not owners:
                     self._by_name.pop((place.network, name), None)
-            self._by_address.pop((place.network, place.address), None)
+            for address in place.addresses:
+                self._by_address.pop((place.network, address), None)
 
     def get(self, member_id: str) -> Member | None:
         """The member with this id."""
@@ -103,15 +108,29 @@ class Zones:
         for candidate in (name, name.removesuffix(suffix)):
             known = self._by_name.get((place.network, place.links.get(candidate, candidate)))
             if known:
-                return list(known.values())
+                return [address for addresses in known.values() for address in addresses]
         return []
 
     def reverse(self, member: Member, name: str) -> str | None:
-        """The name that goes with an address written as `d.c.b.a.in-addr.arpa`: `container.network`."""
-        if not name.endswith(_REVERSE):
+        """The name, `container.network`, of an address written as `d.c.b.a.in-addr.arpa` or nibbles in `ip6.arpa`."""
+        address = _decode_reverse(name)
+        if address is None:
             return None
-        address = ".".join(reversed(name.removesuffix(_REVERSE).split(".")))
         for place in member.places:
             if found := self._by_address.get((place.network, address)):
                 return f"{found}.{place.network_name}"
+        return None
+
+
+def _decode_reverse(name: str) -> str | None:
+    """The address of a name for reverse look-up (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
+    if name.endswith(_REVERSE):
+        return ".".join(reversed(name.removesuffix(_REVERSE).split(".")))
+    nibbles = name.removesuffix(_REVERSE_6).split(".")
+    if not name.endswith(_REVERSE_6) or len(nibbles) != 32 or any(len(nibble) != 1 for nibble in nibbles):
+        return None
+    digits = "".join(reversed(nibbles))
+    try:
+        return str(ip_address(bytes.fromhex(digits)))
+    except ValueError:
         return None
