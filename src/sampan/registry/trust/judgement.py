@@ -74,7 +74,7 @@ async def judge(
     missing = list(rule.signatures)
     found: list[Evidence] = []
     reasons: list[str] = []
-    for repository in repositories:
+    for repository in _each_once(repositories):
         store = SignatureStore(repository)
         for subject in dict.fromkeys(subjects):
             async for signature in store.iter(subject):
@@ -99,3 +99,11 @@ def describe_missing(missing: Sequence[Signed], subject: Digest, reasons: Sequen
         return text
     more = f", and {len(noted) - _MAX_REASONS} more" if len(noted) > _MAX_REASONS else ""
     return f"{text} ({'; '.join(noted[:_MAX_REASONS])}{more})"
+
+
+def _each_once(repositories: Iterable[Repository]) -> list[Repository]:
+    found: list[Repository] = []
+    for repository in repositories:
+        if repository not in found:
+            found.append(repository)
+    return found
