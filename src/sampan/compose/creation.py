@@ -99,7 +99,7 @@ def _plan_config(context: CreationContext) -> Body:
     if service.command is not None:
         body["Cmd"] = list(service.command)
     if service.entrypoint is not None:
-        body["Entrypoint"] = list(service.entrypoint) or [""]
+        body["Entrypoint"] = list(service.entrypoint)
     if service.stop_grace_period is not None:
         body["StopTimeout"] = -(-service.stop_grace_period // _SECOND_NS)
     return body
@@ -267,9 +267,9 @@ def _compact(context: CreationContext, path: str) -> str:
 
 def plan_network(project: Project, key: str, network: Network) -> Body:
     """The body of ``POST /networks/create``."""
-    body = {"Name": network.name, "Labels": _own_labels(project, labels.NETWORK, key, network.labels)}
-    body["Labels"][labels.CONFIG_HASH] = hash_network(network)
-    body |= present(
+    owned = _own_labels(project, labels.NETWORK, key, network.labels)
+    owned[labels.CONFIG_HASH] = hash_network(network)
+    body: Body = {"Name": network.name, "Labels": owned} | present(
         Driver=network.driver,
         Options=network.driver_opts,
         Internal=network.internal,
