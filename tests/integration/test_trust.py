@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from integration.trust_scene import PASSPHRASE, SKOPEO, TrustScene, trust_scene
+from integration.trust_scene import PASSPHRASE, SKOPEO, TrustScene, digest_of, trust_scene
+from sampan.oci.reference import Reference
+from sampan.registry.repository import Repository
+from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
+from sampan.registry.trust.storage import SignatureStore
 
 UNSIGNED = "no signature by Ada's team on sha256:"
 
@@ -50,6 +56,73 @@ def test_what_is_signed_can_be_verified_looked_at_and_revoked(scene: TrustScene)
     )
     assert "Removed 1 signature of" in scene.engine.out("trust", "revoke", "-y", name)
     assert "no signatures" in scene.engine.out("trust", "inspect", name)
+
+
+def test_openssl_agrees_about_what_lies_on_the_registry(scene: TrustScene, tmp_path: Path) -> None:
+    """The form that cosign documents, read with other people's tools: by tag, and as a referrer."""
+    digest = digest_of(scene.push("plain/openssl:1"))
+    name = scene.name("plain/openssl:1")
+    scene.sign(name)
+    tag = f"{digest.algorithm}-{digest.hex}.sig"
+    assert scene.skopeo_copy(f"docker://{scene.name(f'plain/openssl:{tag}')}", f"dir:{tmp_path}/sig") == ""
+    manifest = json.loads((tmp_path / "sig/manifest.json").read_text())
+    assert manifest["config"]["mediaType"] == "application/vnd.oci.image.config.v1+json"
+    (layer,) = manifest["layers"]
+    assert layer["mediaType"] == "application/vnd.dev.cosign.simplesigning.v1+json"
+    payload = tmp_path / "sig" / layer["digest"].partition(":")[2]
+    assert json.loads(payload.read_bytes()) == {
+        "critical": {
+            "identity": {"docker-reference": name.removesuffix(":1")},
+            "image": {"docker-manifest-digest": str(digest)},
+            "type": "cosign container image signature",
+        },
+        "optional": None,
+    }
+    config = json.loads((tmp_path / "sig" / manifest["config"]["digest"].partition(":")[2]).read_bytes())
+    assert config["rootfs"] == {"type": "layers", "diff_ids": [layer["digest"]]}
+    signature = tmp_path / "signature"
+    signature.write_bytes(base64.b64decode(layer["annotations"]["dev.cosignproject.cosign/signature"]))
+    key = str(scene.folder / "ada.pub")
+    argv = ["openssl", "dgst", "-sha256", "-verify", key, "-signature", str(signature), str(payload)]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "Verified OK\n"
+    listed = scene.inspect_raw(f"plain/openssl:{digest.algorithm}-{digest.hex}")
+    (described,) = listed["manifests"]
+    assert described["artifactType"] == "application/vnd.dev.cosign.artifact.sig.v1+json"
+    referrer = scene.inspect_raw(f"plain/openssl@{described['digest']}")
+    assert referrer["subject"]["digest"] == str(digest)
+    assert referrer["config"]["mediaType"] == referrer["artifactType"] == described["artifactType"]
+    assert referrer["layers"] == manifest["layers"]
+
+
+def test_a_signature_that_openssl_made_is_verified(scene: TrustScene, tmp_path: Path) -> None:
+    """What cosign's documentation has people do with a key of OpenSSL's: sign a payload, attach it."""
+    digest = digest_of(scene.push("team/openssl:1"))
+    name = scene.name("team/openssl:1")
+    payload = tmp_path / "payload"
+    words = ["--key", str(scene.folder / "eve.key"), "--upload=false", "--output-payload", str(payload)]
+    scene.engine.sampan("trust", "sign", *words, name)
+    assert str(digest) in payload.read_text()
+    plain = tmp_path / "plain.key"
+    plain.write_bytes(
+        subprocess.run(
+            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
+    argv = ["openssl", "dgst", "-sha256", "-sign", str(plain), str(payload)]
+    made = subprocess.run(argv, capture_output=True, check=True).stdout
+    signature = Signature(payload.read_bytes(), {SIGNATURE_ANNOTATION: base64.b64encode(made).decode()})
+
+    async def attach(repository: Repository, reference: Reference) -> None:
+        fetched = await repository.manifest(str(reference.tag))
+        await SignatureStore(repository).add(fetched.descriptor, signature)
+
+    scene.on_registry(name, attach)
+    scene.engine.sampan("trust", "key", "load", "--dir", str(tmp_path), "--name", "taken", str(plain))
+    said = scene.engine.out("trust", "verify", "--key", str(tmp_path / "taken.pub"), name)
+    assert f"signed by {tmp_path}/taken.pub (sha256:" in said
+    assert "is not by Ada's team" in scene.refused("pull", name)
 
 
 needs_sigstore = pytest.mark.skipif(
@@ -97,6 +170,18 @@ def test_we_verify_what_skopeo_signs_with_our_key(scene: TrustScene) -> None:
     ada = str(scene.folder / "ada.pub")
     listed = json.loads(scene.engine.out("trust", "verify", "--key", ada, "--format", "json", name))
     assert {one["reference"] for one in listed} == {name, name.removesuffix(":1")}
+    prefix = str(scene.folder / "theirs")
+    words = (
+        "generate-sigstore-key",
+        "--output-prefix",
+        prefix,
+        "--passphrase-file",
+        str(scene.folder / "passphrase"),
+    )
+    assert scene.skopeo(*words).returncode == 0
+    os.rename(f"{prefix}.private", f"{prefix}.key")
+    scene.sign(name, key="theirs")
+    assert f"signed by {prefix}.pub" in scene.engine.out("trust", "verify", "--key", f"{prefix}.pub", name)
     again = scene.name("team/skopeo:2")
     assert scene.skopeo_copy(f"docker://{name}", f"docker://{again}", *signing) == ""
     listed = json.loads(scene.engine.out("trust", "verify", "--key", ada, "--format", "json", again))

@@ -9,16 +9,15 @@ import json
 import os
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from integration.engine_process import EngineProcess, import_busybox
 from integration.registry_process import RegistryProcess, running_registry
 from sampan.oci.digest import Digest, parse_digest
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.repository import Registries, Repository
-from sampan.registry.trust.private_keys import PrivateKey, decode_private_key
 
 PASSPHRASE = "open sesame"
 SKOPEO = os.environ.get("SAMPAN_TEST_SKOPEO", "skopeo").split()
@@ -68,7 +67,6 @@ class TrustScene:
     engine: EngineProcess
     registry: RegistryProcess
     config: Path
-    pushed: dict[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -97,9 +95,6 @@ class TrustScene:
     def sign(self, name: str, *options: str, key: str = "ada") -> None:
         self.engine.sampan("trust", "sign", "--key", str(self.folder / f"{key}.key"), *options, name)
 
-    def key(self, name: str) -> PrivateKey:
-        return decode_private_key((self.folder / f"{name}.key").read_bytes(), PASSPHRASE.encode())
-
     def refused(self, *words: str) -> str:
         """What our command line says of being refused."""
         done = self.engine.sampan(*words, check=False)
@@ -127,6 +122,13 @@ class TrustScene:
         tls += ["--dest-tls-verify=false"] if target.startswith("docker:") else []
         done = self.skopeo("copy", "-q", *tls, *options, source, target, policy=policy)
         return done.stderr if done.returncode else ""
+
+    def inspect_raw(self, path: str) -> dict[str, Any]:
+        """A manifest of the registry, as skopeo reads it."""
+        found = self.skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{self.name(path)}")
+        assert found.returncode == 0, found.stderr
+        document: dict[str, Any] = json.loads(found.stdout)
+        return document
 
     def on_registry(self, name: str, work: Callable[[Repository, Reference], Awaitable[T]]) -> T:
         """Do something to a repository with our own client."""
