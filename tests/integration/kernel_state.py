@@ -42,7 +42,7 @@ class KernelWatch:
 
     def __init__(self, engine: EngineProcess) -> None:
         self._engine = engine
-        self._names = names_for_data_root(str(engine.data))
+        self.names = names_for_data_root(str(engine.data))
         self._ids: set[str] = set()
         wait_until(lambda: self.look().shims >= IDLE_SHIMS, "the launcher is ready")
         self.before = self.look()
@@ -52,15 +52,15 @@ class KernelWatch:
         for folder in (self._engine.data / "containers", self._engine.run / "containers"):
             with contextlib.suppress(FileNotFoundError):
                 self._ids |= set(os.listdir(folder))
-        shims = list(_shims(str(self._engine.run / "shim.log")))
+        shims, processes = list(_shims(str(self._engine.run / "shim.log"))), self._processes()
         return KernelState(
             links=frozenset(self._links()),
-            rules=_rules(self._names.table),
+            rules=_rules(self.names.table),
             mounts=frozenset(line for line in _lines("/proc/self/mounts") if str(self._engine.data) in line),
             cgroups=frozenset(path for path in _cgroups() if os.path.basename(path) in self._ids),
-            processes=frozenset(self._processes()),
+            processes=frozenset(processes),
             shims=len(shims),
-            namespaces=len(set(_network_namespaces(shims))),
+            namespaces=len(set(_network_namespaces([*shims, *processes]))),
         )
 
     def remember(self, ids: Iterable[str]) -> None:
@@ -79,7 +79,8 @@ class KernelWatch:
         assert self.look() == self.before
 
     def _links(self) -> list[str]:
-        bridges = [self._names.bridge, *map(self._names.network_bridge, rows(self._engine, "networks"))]
+        networks = filter(self.names.is_network_bridge, os.listdir("/sys/class/net"))
+        bridges = [self.names.bridge, *networks]
         return [link for bridge in bridges for link in _with_ports(bridge)]
 
     def _processes(self) -> list[int]:
@@ -129,9 +130,10 @@ def _with_ports(bridge: str) -> list[str]:
 
 
 def _rules(table: str) -> tuple[str, ...]:
-    """The engine's table without its counters, in any order: sets have none."""
-    done = subprocess.run(["nft", "-s", "list", "table", "ip", table], capture_output=True, text=True)
-    return tuple(sorted(line.strip() for line in done.stdout.splitlines()))
+    """The engine's tables of both families without their counters, in any order: sets have none."""
+    argvs = [["nft", "-s", "list", "table", family, table] for family in ("ip", "ip6")]
+    text = "".join(subprocess.run(argv, capture_output=True, text=True).stdout for argv in argvs)
+    return tuple(sorted(line.strip() for line in text.splitlines()))
 
 
 def _shims(log: str) -> Iterator[int]:

@@ -182,15 +182,16 @@ def reboot(engine: EngineProcess) -> None:
         for pid in engine.out("inspect", "-f", "{{.State.Pid}}", *names(engine)).split()
         if pid != "0"
     ]
-    keys = [
-        key
-        for key in engine.out("inspect", "-f", "{{.NetworkSettings.SandboxKey}}", *names(engine)).split()
-        if key
-    ]
+    shims = [parent_of(pid) for pid in pids]
     engine.kill()
-    for pid in [*(int(key.split("/")[2]) for key in keys), *pids]:
+    for pid in [*shims, *pids]:
         with_pid_gone(pid)
     shutil.rmtree(engine.run)
+
+
+def parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
 
 
 def names(engine: EngineProcess) -> list[str]:
@@ -238,6 +239,24 @@ def test_the_next_engine_goes_on(own_engine: EngineProcess, end: Callable[[Engin
     for name in ("stopped-unless-stopped", "stopped-on-failure", "stopped-no"):
         assert status_of(engine, name) == "exited"
     assert status_of(engine, "created") == "created"
+
+
+def test_after_a_reboot_a_container_waits_for_the_one_whose_network_it_shares(
+    own_engine: EngineProcess,
+) -> None:
+    engine, always = own_engine, ["--restart", "always"]
+    engine.out("run", "-d", "--name", "zz-owner", *always, "busybox", "sleep", "600")
+    for number in range(3):
+        shared = ["--network", "container:zz-owner", "--name", f"guest{number}"]
+        engine.out("run", "-d", *always, *shared, "busybox", "sleep", "600")
+    reboot(engine)
+    engine.start()
+    for name in ("zz-owner", "guest0", "guest1", "guest2"):
+        wait_for(engine, name, "running")
+    owner, *guests = (
+        os.readlink(f"/proc/{inspect(engine, name)['State']['Pid']}/ns/net") for name in names(engine)[::-1]
+    )
+    assert set(guests) == {owner}
 
 
 def test_after_a_reboot(own_engine: EngineProcess) -> None:

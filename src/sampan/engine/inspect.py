@@ -128,7 +128,7 @@ def inspect_endpoint(container: Container, endpoint: Endpoint) -> dict[str, Any]
     running = container.state.is_running
     wanted: dict[str, Any] = msgspec.to_builtins(endpoint.wanted)
     return {
-        "IPAMConfig": wanted["IPAMConfig"],
+        "IPAMConfig": _omit_empty(wanted["IPAMConfig"]),
         "Links": wanted["Links"],
         "Aliases": wanted["Aliases"],
         "MacAddress": endpoint.mac_address if running else "",
@@ -144,6 +144,10 @@ def inspect_endpoint(container: Container, endpoint: Endpoint) -> dict[str, Any]
         "GlobalIPv6PrefixLen": endpoint.prefix_length6 if running else 0,
         "DNSNames": endpoint_names(container, endpoint) if endpoint.network not in PREDEFINED else None,
     }
+
+
+def _omit_empty(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    return value and {name: each for name, each in value.items() if each}
 
 
 def _inspect_ports(config: ContainerConfig, ports: dict[str, list[dict[str, str]]]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ Source: docker run reference, `--pid`, `--ipc`, `--uts`, `--cgroupns`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sampan.engine.model import Container
-from sampan.errors import Conflict
+from sampan.errors import Conflict, NotFound
 from sampan.schema.container import HostConfig
 
 
@@ -32,6 +33,34 @@ def plan_namespaces(host: HostConfig, find: Callable[[str], Container]) -> Shari
         if mode.startswith("container:")
     }
     return Sharing(shared, paths)
+
+
+def iter_joined(container: Container, find: Callable[[str], Container]) -> Iterator[Container]:
+    """Yield the other containers whose namespaces this one joins, as far as there are any."""
+    host = container.host_config
+    for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
+        kind, _, name = mode.partition(":")
+        if kind == "container":
+            with contextlib.suppress(NotFound):
+                yield find(name)
+
+
+def in_start_order(containers: Iterable[Container], find: Callable[[str], Container]) -> list[Container]:
+    """The containers, each behind those whose namespaces it joins."""
+    ordered: dict[str, Container] = {}
+    seen: set[str] = set()
+
+    def add(container: Container) -> None:
+        if container.id in seen:
+            return
+        seen.add(container.id)
+        for other in iter_joined(container, find):
+            add(other)
+        ordered[container.id] = container
+
+    for container in containers:
+        add(container)
+    return list(ordered.values())
 
 
 def running_pid(container: Container) -> int:

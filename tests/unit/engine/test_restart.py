@@ -9,8 +9,9 @@ import pytest
 
 from sampan.engine.create import check_host_config
 from sampan.engine.model import Container, Document, State
+from sampan.engine.namespaces import in_start_order
 from sampan.engine.restart import RestartSchedule, RestartTimers, wants_restart, wants_restart_after_boot
-from sampan.errors import InvalidArgument
+from sampan.errors import InvalidArgument, NotFound
 from sampan.schema.container import ContainerConfig, HostConfig, RestartPolicy
 
 S = 1_000_000_000
@@ -94,3 +95,28 @@ def test_one_timer_a_container(commands, fired):
 def test_wrong_policies(policy):
     with pytest.raises(InvalidArgument, match="invalid restart policy"):
         check_host_config(HostConfig(restart_policy=policy))
+
+
+def test_containers_start_behind_those_whose_namespaces_they_join() -> None:
+    def joining(name: str, network: str = "bridge", **modes: str) -> Container:
+        host = HostConfig(network_mode=network, **modes)
+        document = Document("i", "image", "sh", [], ContainerConfig(), host, State())
+        return Container(name, name, 0, document)
+
+    made = [
+        joining("guest", "container:owner"),
+        joining("far", pid_mode="container:guest", ipc_mode="container:gone"),
+        joining("one", "container:other"),
+        joining("other", "container:one"),
+        joining("owner"),
+    ]
+    known = {each.name: each for each in made}
+
+    def find(name: str) -> Container:
+        if name not in known:
+            raise NotFound(f"No such container: {name}")
+        return known[name]
+
+    order = [each.name for each in in_start_order(reversed(made), find)]
+    assert sorted(order) == sorted(known)
+    assert order.index("owner") < order.index("guest") < order.index("far")
