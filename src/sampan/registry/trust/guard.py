@@ -96,16 +96,18 @@ class Guard:
     def admit(self, use: Use) -> None:
         """Whether an image may be used, by what is known of it; Refused if not."""
         rule = self.policy.find(use.reference)
-        if rule.demand == "nothing" or (rule.local and not use.digests):
+        missing = self._missing(rule, use)
+        is_met = rule.demand == "nothing" or (rule.demand == "signature" and not missing)
+        if is_met or (rule.local and not use.digests):
             return
         if not use.digests:
             raise Refused(use.reference, rule, _NOBODY)
         if rule.demand == "reject":
             raise _rejected(use.reference, rule)
-        if rule.demand == "digest" and not use.is_pinned:
-            raise _unpinned(use.reference, rule)
-        if rule.demand == "signature" and (missing := self._missing(rule, use)):
+        if rule.demand == "signature":
             raise Refused(use.reference, rule, describe_missing(missing, use.digests[0]))
+        if not use.is_pinned:
+            raise _unpinned(use.reference, rule)
 
     def admit_nameless(self, image_id: Digest) -> None:
         """The same for an image that has no name at all."""

@@ -95,6 +95,15 @@ def test_what_was_verified_is_remembered_for_this_image_and_this_repository(tabl
     guard.admit(use("a.test/app:2"))
 
 
+def test_what_was_verified_counts_though_another_image_has_its_digest_now(table: VerificationTable) -> None:
+    """Of an index with several platforms, the newest image that came by it has the name's digest."""
+    guard = guard_of(table, rule("signature", IS_ADAS))
+    guard.remember(
+        IMAGE, parse_reference("a.test/app:1"), [Evidence(ADA.fingerprint, MANIFEST, "a.test/app")]
+    )
+    guard.admit(use(is_local=True))
+
+
 def test_a_changed_policy_judges_anew(table: VerificationTable) -> None:
     guard_of(table).remember(
         IMAGE, parse_reference("a.test/app:1"), [Evidence(ADA.fingerprint, MANIFEST, "a.test/app")]
