@@ -28,6 +28,7 @@ from integration.engine_process import (
 )
 from integration.kernel_state import KernelWatch, descriptors
 from integration.raw_client import RawClient
+from integration.registry_process import running_registry
 from integration.test_run_network import WEB, free_port, serves
 
 
@@ -161,7 +162,7 @@ def test_kill_in_the_middle_of_a_build(own_engine: EngineProcess, tmp_path: Path
 
 
 def test_kill_in_the_middle_of_runs(own_engine: EngineProcess) -> None:
-    client = CommandLine(own_engine, "sampan")
+    client = CommandLine(own_engine, "docker")  # which starts no other engine meanwhile
     with contextlib.ExitStack() as stack:
         for number in range(6):
             stack.enter_context(client.running("run", "-d", "--name", f"c{number}", "busybox", "sleep", "30"))
@@ -225,6 +226,58 @@ def test_a_full_disk_is_named_and_loses_nothing(
     wait_until(
         lambda: small_disk.sampan("run", "--rm", "busybox", "true", check=False).returncode == 0, "room again"
     )
+    check_store(small_disk)
+
+
+def fill(folder: Path) -> Path:
+    """Take every byte that is left."""
+    filler = folder / "filler"
+    with open(filler, "ab", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    return filler
+
+
+def test_without_a_byte_left_all_that_takes_room_fails_and_the_rest_goes_on(
+    small_disk: EngineProcess, saved_big: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN head -c 4000000 /dev/zero >/big\n")
+    flags = ("-d", "--stop-signal", "KILL", "--restart", "unless-stopped")
+    small_disk.sampan("run", *flags, "--name", "runs", "busybox", "sleep", "1000")
+    small_disk.sampan("run", *flags, "--name", "other", "-v", "/data", "busybox", "sleep", "1000")
+    with running_registry(tmp_path / "registry") as registry:
+        name = f"{registry.host}/app:1"
+        small_disk.sampan("build", "-q", "-t", name, str(tmp_path))
+        small_disk.sampan("push", "-q", name)
+        small_disk.sampan("rmi", name)
+        small_disk.sampan("builder", "prune", "-af")
+        filler = fill(small_disk.data)
+        images = small_disk.out("images", "-q")
+        for args in (
+            ["pull", "-q", name],
+            ["load", "-i", str(saved_big)],
+            ["build", "--no-cache", str(tmp_path)],
+            ["run", "--rm", "busybox", "true"],
+        ):
+            done = small_disk.sampan(*args, check=False)
+            assert "no space left on device" in done.stderr.lower(), (args, done.returncode, done.stderr)
+            assert small_disk.out("images", "-q") == images
+        fill(small_disk.data)
+        assert small_disk.out("ps", "--format", "{{.Names}}").split() == ["other", "runs"]
+        assert small_disk.out("exec", "runs", "echo", "fine") == "fine"
+        small_disk.sampan("stop", "runs")
+        assert small_disk.out("wait", "runs") == "137"
+        assert small_disk.out("ps", "--format", "{{.Names}}") == "other"
+        filler.unlink()
+        small_disk.sampan("rm", "runs")
+        small_disk.kill()
+        small_disk.start()
+        assert small_disk.out("ps", "--format", "{{.Names}}") == "other"
+        small_disk.sampan("pull", "-q", name)
+        assert small_disk.out("run", "--rm", name, "sh", "-c", "wc -c </big") == "4000000"
+        small_disk.sampan("build", "-t", "room:1", "--no-cache", str(tmp_path))
     check_store(small_disk)
 
 

@@ -106,7 +106,7 @@ class HealthChecks:
         health = container.state.health
         assert health is not None
         changed = record_result(health, probe, result, started_ns=container.state.started_ns)
-        self._containers.save(container)
+        self._containers.note(container)
         if not changed:
             return
         self._containers.publish(container, f"health_status: {health.status}")

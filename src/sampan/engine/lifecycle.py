@@ -12,12 +12,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sampan.engine.model import Attachment, Container
-from sampan.engine.namespaces import iter_joined
-from sampan.engine.restart import FIRST_DELAY_S, RestartSchedule, RestartTimers
+from sampan.engine.restart import RestartSchedule, RestartTimers
 from sampan.engine.signals import parse_signal
 from sampan.errors import Conflict, Internal, NotModified, SampanError
 from sampan.shim.control import StartFailed
@@ -95,7 +93,7 @@ class Lifecycle:
         state.oom_killed = state.stopped_by_user = False
         _note_copied_up(container)
         self._health.started(container)
-        self._containers.save(container)
+        self._containers.note(container)
         self._containers.publish(container, "start")
 
     def _failed_to_start(self, container: Container, error: SampanError) -> None:
@@ -104,7 +102,7 @@ class Lifecycle:
         state.exit_code = error.exit_code if isinstance(error, StartFailed) else 128
         if state.started_ns:
             state.status = "exited"
-        self._containers.save(container)
+        self._containers.note(container)
         container.waiters.notify_exit(state.exit_code)
         if container.host_config.auto_remove:
             self._background.spawn(
@@ -134,11 +132,11 @@ class Lifecycle:
                 container, "die", exitCode=str(state.exit_code), execDuration=str(seconds)
             )
             self._launching.release(container)
-            self._containers.save(container)
+            self._containers.note(container)
         container.waiters.notify_exit(state.exit_code)
         if delay_s is not None:
             self.start_again_after(container, delay_s)
-        elif container.host_config.auto_remove and not container.is_removing:
+        elif container.host_config.auto_remove and not (container.is_removing or container.is_restarting):
             await self.remove(container, volumes=True)
 
     def start_again_after(self, container: Container, delay_s: float) -> None:
@@ -154,9 +152,6 @@ class Lifecycle:
         async with container.lock:
             if container.state.status != "restarting" or container.is_removing:
                 return
-            if any(each.state.status == "restarting" for each in self._joined(container)):
-                self.start_again_after(container, FIRST_DELAY_S)  # it has no namespaces to join yet
-                return
             container.state.restart_count += 1
             try:
                 await self._start(container)
@@ -164,10 +159,7 @@ class Lifecycle:
                 logger.warning("restart of %s failed: %s", container.name, error)
                 container.state.status = "exited"
                 container.state.finished_ns = time.time_ns()
-                self._containers.save(container)
-
-    def _joined(self, container: Container) -> Iterator[Container]:
-        return iter_joined(container, self._containers.find)
+                self._containers.note(container)
 
     async def stop(self, container: Container, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask the program to end, then make it; -1 waits for ever."""
@@ -177,7 +169,7 @@ class Lifecycle:
             raise NotModified("container already stopped")
         self._restarts.forget(container.id)
         container.state.stopped_by_user = True
-        self._containers.save(container)
+        self._containers.note(container)
         await self.unpause_if_paused(container)
         number = parse_signal(signal or container.config.stop_signal or "SIGTERM")
         limit = _stop_timeout(container, timeout_s)
@@ -194,7 +186,7 @@ class Lifecycle:
             if container.state.status != "restarting":
                 return False
             container.state.status, container.state.stopped_by_user = "exited", True
-            self._containers.save(container)
+            self._containers.note(container)
             return True
 
     async def _signal_and_wait(self, container: Container, number: int, limit_s: float | None) -> bool:
@@ -247,13 +239,13 @@ class Lifecycle:
 
     async def restart(self, container: Container, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Stop where it runs, then start."""
-        auto_remove, container.host_config.auto_remove = container.host_config.auto_remove, False
+        container.is_restarting = True
         try:
             await self.stop(container, timeout_s=timeout_s, signal=signal)
         except NotModified:
             pass
         finally:
-            container.host_config.auto_remove = auto_remove
+            container.is_restarting = False
         await self.start(container)
         self._containers.publish(container, "restart")
 
@@ -266,7 +258,7 @@ class Lifecycle:
             await shim.pause()
             container.state.status = "paused"
             self._health.stop(container)
-            self._containers.save(container)
+            self._containers.note(container)
         self._containers.publish(container, "pause")
 
     async def unpause(self, container: Container) -> None:
@@ -278,7 +270,7 @@ class Lifecycle:
             await shim.resume()
             container.state.status = "running"
             self._health.watch(container)
-            self._containers.save(container)
+            self._containers.note(container)
         self._containers.publish(container, "unpause")
 
     async def unpause_if_paused(self, container: Container) -> None:
@@ -306,11 +298,11 @@ class Lifecycle:
                 await self.unpause_if_paused(container)
                 await self._cancel_restart(container)
                 await self._kill(container)
+            async with container.lock:
+                self._drop(container, volumes=volumes)
         except BaseException:
             container.is_removing = False
             raise
-        async with container.lock:
-            self._drop(container, volumes=volumes)
 
     def _drop(self, container: Container, *, volumes: bool) -> None:
         _close_attachments(container.attachments)

@@ -115,6 +115,7 @@ class Container:
         "exec_ids",
         "id",
         "is_removing",
+        "is_restarting",
         "lock",
         "name",
         "shim",
@@ -132,6 +133,7 @@ class Container:
         self.attachments: list[Attachment] = []
         self.exec_ids: list[str] = []
         self.is_removing = False
+        self.is_restarting = False
 
     @property
     def state(self) -> State:
