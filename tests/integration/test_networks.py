@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -348,3 +350,29 @@ def published_ports(table: str) -> dict[bytes, bytes]:
 def filter_tables() -> set[str]:
     with open_netfilter_socket() as netfilter:
         return {chain.table for chain in read_base_chains(netfilter)}
+
+
+def test_engines_that_start_together_choose_different_subnets(tmp_path: Path) -> None:
+    engines = [EngineProcess(tmp_path / str(number)) for number in range(3)]
+    try:
+        side_by_side(EngineProcess.start, engines)
+        side_by_side(lambda engine: engine.sampan("network", "create", "more"), engines)
+        subnets = [
+            subnet
+            for engine in engines
+            for name in ("bridge", "more")
+            for subnet in engine.out("network", "inspect", "-f", SUBNETS, name).split()
+        ]
+        assert len(subnets) == 6
+        assert len(set(subnets)) == 6, subnets
+    finally:
+        side_by_side(EngineProcess.destroy, engines)
+
+
+SUBNETS = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
+
+
+def side_by_side(work: Callable[[EngineProcess], object], engines: list[EngineProcess]) -> None:
+    with ThreadPoolExecutor(len(engines)) as pool:
+        for done in [pool.submit(work, engine) for engine in engines]:
+            done.result()

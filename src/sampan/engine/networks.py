@@ -43,6 +43,7 @@ from sampan.engine.network_view import (
 )
 from sampan.errors import Conflict, NotFound, PermissionDenied, SampanError
 from sampan.network.address import Subnet, choose_subnet, default_gateway
+from sampan.network.exclusion import sole_planner
 from sampan.network.names import names_for_data_root
 from sampan.schema.network import NetworkCreate
 
@@ -83,17 +84,20 @@ class Networks:
         Without the right to change the network the engine still serves `--network none` and `host`.
         """
         try:
-            host = self.kernel.open()
-            self._settle_default(host.taken_networks(host_name_servers()), host.default_mtu())
-            bridged = [
-                network
-                for network in self._by_name.values()
-                if network.settings.driver == "bridge" and not network.settings.config_only
-            ]
-            self.kernel.restore(bridged, published, endpoints)
+            with sole_planner():
+                host = self.kernel.open()
+                self._settle_default(host.taken_networks(host_name_servers()), host.default_mtu())
+                self.kernel.restore(self._bridged(), published, endpoints)
         except (SampanError, OSError) as error:
             self.kernel.fail(error)
             logger.warning("networks cannot be used: %s", error)
+
+    def _bridged(self) -> list[Network]:
+        return [
+            network
+            for network in self._by_name.values()
+            if network.settings.driver == "bridge" and not network.settings.config_only
+        ]
 
     def _settle_default(self, taken: list[Subnet], mtu: int) -> None:
         """The default network keeps the subnet it was once given; its MTU follows the host's."""
@@ -140,17 +144,21 @@ class Networks:
         async with self._change:
             if create.name in self._by_name:
                 raise Conflict(f"network with name {create.name} already exists")
-            network = self._plan(create)
-            self._records.put(encode_network(network))
-            try:
-                if not network.settings.config_only:
-                    self.kernel.add(network)
-            except BaseException:
-                self._records.remove(network.id)
-                raise
+            with sole_planner():
+                network = self._plan(create)
+                self._make(network)
             self._by_name[network.name] = network
         self.publish(network, "create")
         return network
+
+    def _make(self, network: Network) -> None:
+        self._records.put(encode_network(network))
+        try:
+            if not network.settings.config_only:
+                self.kernel.add(network)
+        except BaseException:
+            self._records.remove(network.id)
+            raise
 
     def _plan(self, create: NetworkCreate) -> Network:
         if create.config_from and create.config_from.network:
