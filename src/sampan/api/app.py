@@ -11,6 +11,7 @@ from aiohttp import web
 from sampan.api import (
     archive,
     build,
+    build_prune,
     buildkit,
     commit,
     containers,
@@ -42,6 +43,7 @@ RESOURCES = (
     sharing,
     images,
     build,
+    build_prune,
     buildkit,
     networks,
     volumes,

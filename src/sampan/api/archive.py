@@ -7,6 +7,8 @@ Source: Engine API v1.51, ContainerArchiveInfo, ContainerArchive, PutContainerAr
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
@@ -16,7 +18,8 @@ from sampan.api.answers import encode
 from sampan.api.containers import find
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader, stream_thread
-from sampan.errors import InvalidArgument
+from sampan.engine.model import Container
+from sampan.errors import InvalidArgument, NotFound
 
 routes = web.RouteTableDef()
 
@@ -27,7 +30,9 @@ PATH_STAT = "X-Docker-Container-Path-Stat"
 @routes.head("/containers/{id}/archive")
 async def stat_archive(request: web.Request) -> web.Response:
     """ContainerArchiveInfo."""
-    found = await request.app[ENGINE].copies.stat(find(request), _path(request))
+    container = find(request)
+    with _named_as_asked(request, container):
+        found = await request.app[ENGINE].copies.stat(container, _path(request))
     return web.Response(headers={PATH_STAT: _encode_stat(found)})
 
 
@@ -35,7 +40,8 @@ async def stat_archive(request: web.Request) -> web.Response:
 async def get_archive(request: web.Request) -> web.StreamResponse:
     """ContainerArchive."""
     container, path, engine = find(request), _path(request), request.app[ENGINE]
-    found = await engine.copies.stat(container, path)
+    with _named_as_asked(request, container):
+        found = await engine.copies.stat(container, path)
     response = await _open_tar(request, {PATH_STAT: _encode_stat(found)})
     await stream_thread(response, lambda out: engine.copies.pack(container, path, out))
     engine.containers.publish(container, "archive-path")
@@ -48,13 +54,14 @@ async def put_archive(request: web.Request) -> web.Response:
     """PutContainerArchive."""
     container, path = find(request), _path(request)
     async with BodyReader.open(request) as body:
-        await request.app[ENGINE].copies.unpack(
-            container,
-            path,
-            body,
-            keep_kinds=query.flag(request.query, "noOverwriteDirNonDir"),
-            copy_owner=query.flag(request.query, "copyUIDGID"),
-        )
+        with _named_as_asked(request, container):
+            await request.app[ENGINE].copies.unpack(
+                container,
+                path,
+                body,
+                keep_kinds=query.flag(request.query, "noOverwriteDirNonDir"),
+                copy_owner=query.flag(request.query, "copyUIDGID"),
+            )
     return web.Response(status=200)
 
 
@@ -67,6 +74,16 @@ async def export(request: web.Request) -> web.StreamResponse:
     engine.containers.publish(container, "export")
     await response.write_eof()
     return response
+
+
+@contextmanager
+def _named_as_asked(request: web.Request, container: Container) -> Iterator[None]:
+    """Docker's words for a path that is not there hold the container as the client called it."""
+    try:
+        yield
+    except NotFound as error:
+        error.message = error.message.replace(container.id, request.match_info["id"])
+        raise
 
 
 def _path(request: web.Request) -> str:

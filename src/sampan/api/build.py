@@ -21,7 +21,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, error_line, json_response
+from sampan.api.answers import JsonLines, error_line
 from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
@@ -159,14 +159,6 @@ def _require_same_folder(path: str, identity: str) -> None:
         raise Conflict(f"context cannot be read in place: {path}: {error.strerror}") from None
     if identity and identity != f"{status.st_dev}:{status.st_ino}":
         raise Conflict(f"context cannot be read in place: {path} is another folder for the engine")
-
-
-@routes.post("/build/prune")
-async def prune_cache(request: web.Request) -> web.Response:
-    """BuildPrune."""
-    engine = request.app[ENGINE]
-    removed, freed = await engine.builder.prune(everything=query.flag(request.query, "all"))
-    return json_response({"CachesDeleted": removed or None, "SpaceReclaimed": freed})
 
 
 @routes.post("/build/cancel")

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.api.query import timestamp_ns
+from sampan.build.dockerfile.duration import parse_duration_ns
+from sampan.build.dockerfile.location import Misuse
 from sampan.engine import healthstate
 from sampan.engine.model import Container
 from sampan.errors import InvalidArgument, NotFound
@@ -68,14 +70,33 @@ def _plan_one(name: str, values: Sequence[str], engine: Engine) -> Test:
         case "before" | "since":
             pivot = engine.containers.find(values[0]).created_ns
             return (lambda c: c.created_ns < pivot) if name == "before" else (lambda c: c.created_ns > pivot)
+        case "expose":
+            wanted = plan_ports(name, values)
+            return lambda c: not wanted.isdisjoint(c.config.exposed_ports or {})
+        case "publish":
+            wanted = plan_ports(name, values)
+            return lambda c: (
+                not wanted.isdisjoint(c.host_config.port_bindings or {})
+                or not wanted.isdisjoint(c.document.ports)
+            )
         case "ancestor":
-            ids = {image_id for value in values for image_id in _image_ids(value, engine)}
+            ids = {image_id for value in values for image_id in _descendants(value, engine)}
             return lambda c: c.document.image_id in ids or c.document.image in values
         case "until":
             limit = until_ns(values[0])
             return lambda c: c.created_ns < limit
+        case "is-task":
+            return _plan_task(values)
         case _:
-            return lambda _: name != "is-task"
+            return lambda _: True
+
+
+def _plan_task(values: Sequence[str]) -> Test:
+    """No container here is a Swarm task."""
+    for value in values:
+        if value not in ("true", "1", "false", "0"):
+            raise InvalidArgument(f"invalid filter 'is-task={value}'")
+    return lambda _: any(value in ("false", "0") for value in values)
 
 
 def _name_matches(container: Container, value: str) -> bool:
@@ -88,12 +109,16 @@ def _name_matches(container: Container, value: str) -> bool:
     return bool(pattern.search(container.name) or pattern.search("/" + container.name))
 
 
-def _exposes(container: Container, value: str) -> bool:
-    return (value if "/" in value else value + "/tcp") in (container.config.exposed_ports or {})
-
-
-def _publishes(container: Container, value: str) -> bool:
-    return (value if "/" in value else value + "/tcp") in container.document.ports
+def plan_ports(name: str, values: Sequence[str]) -> frozenset[str]:
+    """`80`, `80/udp` and `8000-8010/tcp` as the ports that they mean."""
+    ports: set[str] = set()
+    for value in values:
+        span, _, protocol = value.partition("/")
+        first, _, last = span.partition("-")
+        if not (first.isdigit() and (last or first).isdigit()):
+            raise InvalidArgument(f"error while looking up for {name} {value}: invalid port range")
+        ports.update(f"{number}/{protocol or 'tcp'}" for number in range(int(first), int(last or first) + 1))
+    return frozenset(ports)
 
 
 def _mounts(container: Container, value: str) -> bool:
@@ -110,8 +135,6 @@ def _on_network(container: Container, value: str) -> bool:
 SIMPLE: dict[str, Callable[[Container, str], bool]] = {
     "id": lambda c, value: c.id.startswith(value),
     "name": _name_matches,
-    "expose": _exposes,
-    "publish": _publishes,
     "volume": _mounts,
     "network": _on_network,
 }
@@ -131,11 +154,18 @@ def _plan_health(values: Sequence[str]) -> Test:
     return lambda c: (c.state.health.status if c.state.health else healthstate.NO_HEALTHCHECK) in values
 
 
-def _image_ids(value: str, engine: Engine) -> list[str]:
+def _descendants(value: str, engine: Engine) -> set[str]:
+    """Ids of the image and of those that were built on it: their history goes on where its own ends."""
     try:
-        return [str(engine.images.resolve(value).id)]
+        ancestor = engine.images.resolve(value)
     except NotFound:
-        return []
+        return set()
+    layers, history = ancestor.config.diff_ids, ancestor.config.history
+    return {str(ancestor.id)} | {
+        str(image.id)
+        for image in (engine.images.list() if history else ())
+        if image.config.diff_ids[: len(layers)] == layers and image.config.history[: len(history)] == history
+    }
 
 
 def _number(value: str) -> int:
@@ -152,8 +182,8 @@ def has_label(labels: Mapping[str, str], wanted: str) -> bool:
 
 
 def until_ns(value: str) -> int:
-    """A moment, or a duration before now such as `24h`."""
-    if value and value[-1] in "smh" and value[:-1].isdigit():
-        seconds = int(value[:-1]) * {"s": 1, "m": 60, "h": 3600}[value[-1]]
-        return time.time_ns() - seconds * 1_000_000_000
-    return timestamp_ns(value)
+    """A moment, or a duration before now as Go writes it: `24h`, `1h30m`."""
+    try:
+        return time.time_ns() - parse_duration_ns(value)
+    except Misuse:
+        return timestamp_ns(value)

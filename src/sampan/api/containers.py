@@ -72,6 +72,8 @@ async def inspect(request: web.Request) -> web.Response:
 @routes.post("/containers/{id}/start")
 async def start(request: web.Request) -> web.Response:
     """ContainerStart."""
+    if request.query.get("checkpoint"):
+        raise InvalidArgument("checkpoint is only supported in experimental mode")
     await request.app[ENGINE].lifecycle.start(find(request))
     return no_content()
 
@@ -176,4 +178,5 @@ async def prune(request: web.Request) -> web.Response:
     for container in doomed:
         freed += (await engine.container_sizes(container))["SizeRw"]
         await engine.lifecycle.remove(container)
+    engine.events.publish("container", "prune", "", {"reclaimed": str(freed)})
     return json_response({"ContainersDeleted": [c.id for c in doomed] or None, "SpaceReclaimed": freed})

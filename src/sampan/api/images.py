@@ -15,15 +15,14 @@ from sampan.api import query
 from sampan.api.answers import JsonLines, described, error_line, json_response, open_stream
 from sampan.api.history import as_of
 from sampan.api.image_filters import ALLOWED_FILTERS, keep_names, plan_filter
+from sampan.api.importing import import_image
 from sampan.api.keys import ENGINE
 from sampan.api.older_requests import is_before
 from sampan.api.piping import BodyReader, stream_thread
 from sampan.api.sharing import pull_image
-from sampan.build.changes import apply_changes
 from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument, SampanError
 from sampan.image.store import Image
-from sampan.oci.run_config import RunConfig
 
 routes = web.RouteTableDef()
 
@@ -73,10 +72,11 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
     wanted = [name for joined in names for name in joined.split(",") if name]
     if not wanted:
         raise InvalidArgument("at least one image name is needed")
-    for name in wanted:
-        engine.images.resolve(name)
+    images = [engine.images.resolve(name) for name in wanted]
     response = await open_stream(request, TAR)
     await stream_thread(response, lambda out: engine.images.save(wanted, out))
+    for image, name in zip(images, wanted, strict=True):
+        engine.events.publish("image", "save", str(image.id), {"name": name})
     await response.write_eof()
     return response
 
@@ -136,6 +136,7 @@ async def prune_images(request: web.Request) -> web.Response:
     removed, freed = await asyncio.to_thread(
         engine.images.prune, keep, dangling_only=dangling_only, in_use=engine.containers.users_of_image
     )
+    engine.events.publish("image", "prune", "", {"reclaimed": str(freed)})
     return json_response({"ImagesDeleted": removed or None, "SpaceReclaimed": freed})
 
 
@@ -165,30 +166,7 @@ async def load_images(request: web.Request) -> web.StreamResponse:
 async def create_image(request: web.Request) -> web.StreamResponse:
     """ImageCreate: a pull from a registry, or an import of a root filesystem."""
     if request.query.get("fromSrc"):
-        return await _import(request)
+        return await import_image(request)
     if not request.query.get("fromImage"):
         raise InvalidArgument("either fromImage or fromSrc is needed")
     return await pull_image(request)
-
-
-async def _import(request: web.Request) -> web.StreamResponse:
-    engine = request.app[ENGINE]
-    source = request.query["fromSrc"]
-    if source != "-":
-        raise InvalidArgument(f"import from {source}: only a body (fromSrc=-) is supported")
-    repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
-    reference = f"{repository}:{tag}" if repository and tag else repository
-    config = apply_changes(RunConfig(), request.query.getall("changes", []))
-    async with BodyReader.open(request) as body:
-        work = partial(
-            engine.images.import_tar,
-            body,
-            reference or None,
-            config=config,
-            message=request.query.get("message", ""),
-        )
-        image = await asyncio.wrap_future(start_thread(work, name="import"))
-    engine.events.publish("image", "import", str(image.id), {"name": reference})
-    lines = await JsonLines.open(request)
-    await lines.write({"status": str(image.id)})
-    return await lines.close()

@@ -14,6 +14,7 @@ from sampan.api.bodies import decode_body
 from sampan.api.container_filters import until_ns
 from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
+from sampan.errors import NotFound
 from sampan.schema.network import NetworkConnect, NetworkCreate, NetworkDisconnect
 
 routes = web.RouteTableDef()
@@ -34,6 +35,8 @@ async def list_networks(request: web.Request) -> web.Response:
 async def inspect_network(request: web.Request) -> web.Response:
     """NetworkInspect."""
     engine = request.app[ENGINE]
+    if request.query.get("scope", "local") not in ("", "local"):
+        raise NotFound(f"network {request.match_info['id']} not found")
     network = engine.networks.inspect(request.match_info["id"], engine.containers.all())
     return described(request, "network", network)
 

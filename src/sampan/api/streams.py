@@ -19,6 +19,7 @@ from sampan.api.hijack import MULTIPLEXED_STREAM, RAW_STREAM, Hijacked, hijack
 from sampan.api.keys import ENGINE
 from sampan.api.versions import parse_version
 from sampan.engine.execs import Exec, Execs
+from sampan.engine.log_options import format_details
 from sampan.engine.logs import LogRequest
 from sampan.engine.model import Attachment
 from sampan.errors import InvalidArgument, SampanError
@@ -78,6 +79,7 @@ async def logs(request: web.Request) -> web.StreamResponse:
         since_ns=_moment(request.query.get("since", "")),
         until_ns=_moment(request.query.get("until", "")),
         framed=not container.config.tty,
+        details=format_details(container) if query.flag(request.query, "details") else None,
     )
     if not wanted.stdout and not wanted.stderr:
         raise InvalidArgument("Bad parameters: you must choose at least one stream")

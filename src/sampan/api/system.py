@@ -14,49 +14,20 @@ from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import JsonLines, described
-from sampan.api.container_filters import has_label
+from sampan.api.event_filters import EVENT_FILTERS, matches
 from sampan.api.history import Kind, as_of
 from sampan.api.keys import ENGINE
 from sampan.api.older_requests import is_before
 from sampan.api.versions import CURRENT, MINIMUM
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 
 routes = web.RouteTableDef()
 
-EVENT_FILTERS = frozenset(
-    [
-        "config",
-        "container",
-        "daemon",
-        "event",
-        "image",
-        "label",
-        "network",
-        "node",
-        "plugin",
-        "scope",
-        "secret",
-        "service",
-        "type",
-        "volume",
-    ]
-)
+DISK_USAGE_TYPES = frozenset({"container", "image", "volume", "build-cache"})
 DISK_USAGE_PARTS: tuple[tuple[str, Kind], ...] = (
     ("Images", "image summary"),
     ("Containers", "container summary"),
     ("Volumes", "volume"),
-)
-ACTOR_KINDS = (
-    "container",
-    "image",
-    "network",
-    "volume",
-    "plugin",
-    "service",
-    "node",
-    "secret",
-    "config",
-    "daemon",
 )
 
 
@@ -130,45 +101,16 @@ def _seconds_left(until_ns: int | None) -> float | None:
     return None if until_ns is None else (until_ns - time.time_ns()) / 1e9
 
 
-def matches(event: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
-    """Whether every filter holds for an event."""
-    actor = event["Actor"]
-    for name, values in wanted.items():
-        if name == "type":
-            held = event["Type"] in values
-        elif name == "event":
-            held = any(
-                event["Action"] == value or event["Action"].startswith(value + ":") for value in values
-            )
-        elif name == "label":
-            held = all(has_label(actor["Attributes"], value) for value in values)
-        elif name == "scope":
-            held = "local" in values
-        else:
-            held = event["Type"] == name and _is_actor(actor, values)
-        if not held:
-            return False
-    return True
-
-
-def _is_actor(actor: dict[str, Any], values: list[str]) -> bool:
-    names = (actor["ID"], actor["Attributes"].get("name"), actor["Attributes"].get("image"))
-    return any(value in names or actor["ID"].startswith(value) for value in values)
-
-
 @routes.get("/system/df")
 async def disk_usage(request: web.Request) -> web.Response:
     """SystemDataUsage."""
     version = request["version"]
     kinds = [] if is_before(version, "1.42") else request.query.getall("type", [])
+    for kind in kinds:
+        if kind not in DISK_USAGE_TYPES:
+            raise InvalidArgument(f"unknown object type: {kind}")
     usage = await request.app[ENGINE].disk_usage.count(kinds)
-    for name, kind in DISK_USAGE_PARTS:
+    for name, shape in DISK_USAGE_PARTS:
         if name in usage:
-            usage = usage | {name: [as_of(version, kind, entry) for entry in usage[name]]}
+            usage = usage | {name: [as_of(version, shape, entry) for entry in usage[name]]}
     return described(request, "disk usage", usage)
-
-
-@routes.post("/auth")
-async def auth(_: web.Request) -> web.Response:
-    """SystemAuth."""
-    raise Unsupported("logging in to a registry is not supported yet")

@@ -108,6 +108,7 @@ async def prune_volumes(request: web.Request) -> web.Response:
     ]
     paths = [path for path in map(engine.volumes.forget, doomed) if path]
     freed = await asyncio.to_thread(_delete, paths)
+    engine.events.publish("volume", "prune", "", {"reclaimed": str(freed)})
     return json_response({"VolumesDeleted": doomed or None, "SpaceReclaimed": freed})
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from typing import Any
 
 from sampan.build.cache import PREFIX, BuildCache
+from sampan.build.cache_choice import CacheChoice, plan_prune
 from sampan.build.services import Workplace
 from sampan.errors import Conflict, NotFound
 from sampan.image.store import ImageStore
@@ -16,6 +18,8 @@ from sampan.metadata.build_cache import CacheRecord
 from sampan.oci.timestamp import format_timestamp
 from sampan.snapshot.store import SnapshotStore
 from sampan.snapshot.tree import measure_tree
+
+EVERYTHING = CacheChoice()
 
 
 def describe_cache(cache: BuildCache, snapshots: SnapshotStore) -> list[dict[str, Any]]:
@@ -30,12 +34,20 @@ def describe_cache(cache: BuildCache, snapshots: SnapshotStore) -> list[dict[str
 
 
 def prune_cache(
-    cache: BuildCache, snapshots: SnapshotStore, images: ImageStore, workplace: Workplace, *, everything: bool
+    cache: BuildCache,
+    snapshots: SnapshotStore,
+    images: ImageStore,
+    workplace: Workplace,
+    *,
+    everything: bool,
+    choice: CacheChoice = EVERYTHING,
 ) -> tuple[list[str], int]:
     """Forget results; their trees go unless an image needs them. `everything` empties cache mounts too."""
     removed: list[str] = []
     freed = 0
     records = [record for record in cache.table.list() if not cache.is_held(record.key)]
+    if not choice.is_everything:
+        records = _chosen(choice, snapshots, records)
     cache.table.remove([record.key for record in records])
     named = {layer.snapshot for layer in images.layers.table.list()}
     trees = {str(record.document["snapshot"]) for record in records if "snapshot" in record.document}
@@ -53,6 +65,20 @@ def prune_cache(
         freed += _empty_folders(workplace)
     workplace.forget_manifests({str(record.document["identity"]) for record in cache.records()})
     return removed, freed
+
+
+def _chosen(choice: CacheChoice, snapshots: SnapshotStore, records: list[CacheRecord]) -> list[CacheRecord]:
+    """Those that the choice takes, with the other keys of the same trees."""
+    trees: dict[str, CacheRecord] = {
+        str(record.document["snapshot"]): record for record in records if "snapshot" in record.document
+    }
+    entries = [
+        (_describe(record, size=snapshots.usage(tree)[0], in_use=False), record.last_used_ns)
+        for tree, record in trees.items()
+    ]
+    places = plan_prune(choice, entries, free_bytes=shutil.disk_usage(snapshots.root).free)
+    taken = {list(trees)[place] for place in places}
+    return [record for record in records if record.document.get("snapshot") in taken]
 
 
 def _empty_folders(workplace: Workplace) -> int:

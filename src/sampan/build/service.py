@@ -17,11 +17,12 @@ from sampan.build.arguments import platform_arguments, proxy_environment
 from sampan.build.blocking import Blocking
 from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
+from sampan.build.cache_choice import CacheChoice
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.files.reading import read_small_file
 from sampan.build.origins import ContextFolder, open_context
-from sampan.build.pruning import describe_cache, prune_cache
+from sampan.build.pruning import EVERYTHING, describe_cache, prune_cache
 from sampan.build.reporter import Reporter
 from sampan.build.request import BuildRequest, BuildResult
 from sampan.build.seams import BaseImage, ContextSource, Executor, ImageSource
@@ -157,10 +158,18 @@ class Builder:
         """The Engine API's BuildCache records."""
         return describe_cache(self.cache, self._snapshots)
 
-    async def prune(self, *, everything: bool = False) -> tuple[list[str], int]:
+    async def prune(
+        self, *, everything: bool = False, choice: CacheChoice = EVERYTHING
+    ) -> tuple[list[str], int]:
         """Forget results that no build uses: the ids, and the bytes that this freed."""
         return await asyncio.to_thread(
-            prune_cache, self.cache, self._snapshots, self._images, self.workplace, everything=everything
+            prune_cache,
+            self.cache,
+            self._snapshots,
+            self._images,
+            self.workplace,
+            everything=everything,
+            choice=choice,
         )
 
     def sweep(self) -> None:

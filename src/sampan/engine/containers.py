@@ -139,8 +139,7 @@ class Containers:
             endpoints=self._memberships.plan_endpoints(host, create),
         )
         document.mounts = self._volumes.resolve(
-            plan_mount_points(config, host, new_name=new_id, volumes_from=self._volumes_from(host)),
-            container_id,
+            plan_mount_points(config, host, new_name=new_id, volumes_from=self._volumes_from(host))
         )
         return Container(container_id, free_name, time.time_ns(), document)
 
@@ -231,7 +230,24 @@ class Containers:
             "image": container.document.image,
             "name": container.name,
         }
+        if action == "start":
+            self._tell_of_volumes(container, "mount")
         self._events.publish("container", action, container.id, attributes | more)
+        if action == "die":
+            self._tell_of_volumes(container, "unmount")
+
+    def _tell_of_volumes(self, container: Container, action: str) -> None:
+        """A volume is mounted as long as its container runs."""
+        for point in container.document.mounts:
+            if point.type == "volume":
+                attributes = {"container": container.id, "driver": point.driver or "local"}
+                if action == "mount":
+                    attributes |= {
+                        "destination": point.destination,
+                        "propagation": point.propagation,
+                        "read/write": str(point.rw).lower(),
+                    }
+                self._events.publish("volume", action, point.name, attributes)
 
     def users_of_image(self, image_id: str) -> list[tuple[str, bool]]:
         """(container id, is it running) for each container made from this image."""

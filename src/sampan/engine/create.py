@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from sampan.engine.log_options import check_log_options
 from sampan.errors import InvalidArgument, Unsupported
 from sampan.schema.container import ContainerConfig, ContainerCreate, HealthConfig, HostConfig, LogConfig
 
@@ -113,6 +114,7 @@ def check_host_config(host: HostConfig) -> None:
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
     if host.log_config.type not in LOG_DRIVERS:
         raise InvalidArgument(f"logger: no log driver named '{host.log_config.type}' is registered")
+    check_log_options(host.log_config)
     for request in host.device_requests or ():
         _refuse_device_request(request)
     _refuse_unsupported(host)

@@ -204,6 +204,7 @@ class Engine:
         async with container.lock:
             if container.shim is not None:
                 await container.shim.resize("", rows, columns)
+                self.containers.publish(container, "resize", height=str(rows), width=str(columns))
 
     async def container_sizes(self, container: Container) -> dict[str, int]:
         """SizeRw: what the container wrote; SizeRootFs: that and its image."""

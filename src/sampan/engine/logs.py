@@ -2,8 +2,8 @@
 """Reading a container's log as the API gives it: framed or raw, with timestamps, from a moment, following.
 
 Source: Engine API v1.51, ContainerLogs; the frame is one byte of stream, three zeros, a big-endian length.
-The shim writes whole chunks of output without looking for lines; lines matter only where a timestamp stands
-before each.
+The shim writes whole chunks of output without looking for lines; lines matter only where a timestamp or
+details stand before each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ IDLE_AFTER = 50
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
-    """What to read: which streams, how many lines of the end (None: all), between which moments (0: open)."""
+    """What to read: which streams, how many lines of the end (None: all), between which moments (0: open).
+
+    `details` stand before each line.
+    """
 
     stdout: bool = True
     stderr: bool = True
@@ -39,6 +42,7 @@ class LogRequest:
     since_ns: int = 0
     until_ns: int = 0
     framed: bool = True
+    details: str | None = None
 
 
 class Logs:
@@ -103,7 +107,7 @@ class Rendering:
     def render(self, frames: Iterable[tuple[int, int, bytes]]) -> bytes:
         """All that these frames add to the answer."""
         wanted = (frame for frame in frames if frame[1] in self._streams)
-        if self._request.timestamps:
+        if self._request.timestamps or self._request.details is not None:
             return b"".join(self._stamp(line) for frame in wanted for line in self._lines.feed(*frame))
         return b"".join(self._frame(stream, payload) for _, stream, payload in wanted)
 
@@ -113,7 +117,11 @@ class Rendering:
 
     def _stamp(self, line: tuple[int, int, bytes]) -> bytes:
         timestamp_ns, stream, text = line
-        return self._frame(stream, format_fixed_time(timestamp_ns).encode() + b" " + text)
+        if self._request.details is not None:
+            text = self._request.details.encode() + b" " + text
+        if self._request.timestamps:
+            text = format_fixed_time(timestamp_ns).encode() + b" " + text
+        return self._frame(stream, text)
 
     def _frame(self, stream: int, payload: bytes) -> bytes:
         return FRAME_HEAD.pack(stream, len(payload)) + payload if self._request.framed else payload

@@ -113,32 +113,26 @@ class Volumes:
         self._events.publish("volume", "destroy", name, {"driver": "local"})
         return doomed
 
-    def resolve(self, points: list[MountPoint], container_id: str) -> list[MountPoint]:
+    def resolve(self, points: list[MountPoint]) -> list[MountPoint]:
         """Give every volume mount its folder, making volumes that are not there, and check the binds.
 
         Within the transaction that makes the container: if that fails, the folders are of no use.
         """
         made: list[str] = []
         try:
-            self._resolve(points, container_id, made)
+            self._resolve(points, made)
         except BaseException:
             for name in made:
                 shutil.rmtree(f"{self._root}/{name}", ignore_errors=True)
             raise
         return points
 
-    def _resolve(self, points: list[MountPoint], container_id: str, made: list[str]) -> None:
+    def _resolve(self, points: list[MountPoint], made: list[str]) -> None:
         for point in points:
             if point.type == "volume":
                 if self._records.by_name(point.name) is None:
                     made.append(point.name)
                 self._resolve_volume(point)
-                self._events.publish(
-                    "volume",
-                    "mount",
-                    point.name,
-                    {"container": container_id, "destination": point.destination},
-                )
             elif point.type == "bind":
                 _ensure_bind_source(point)
 
