@@ -51,7 +51,8 @@ async def create_container(request: web.Request) -> web.Response:
     create = decode_body(await request.read(), ContainerCreate)
     outdated = adapt_create(create, request["version"])
     engine = request.app[ENGINE]
-    container, warnings = await engine.create_container(request.query.get("name", ""), create)
+    platform = query.platform(request.query)
+    container, warnings = await engine.create_container(request.query.get("name", ""), create, platform)
     return json_response({"Id": container.id, "Warnings": warnings + outdated}, status=201)
 
 

@@ -35,7 +35,7 @@ def _plan_one(name: str, values: Sequence[str], engine: Engine) -> Test:
             if values[0] not in ("true", "false", "1", "0"):
                 raise InvalidArgument(f"invalid filter 'dangling={values[0]}'")
             dangling = values[0] in ("true", "1")
-            return lambda image: dangling != bool(image.references)
+            return lambda image: dangling == image.is_dangling
         case "label":
             return lambda image: all(has_label(_labels(image), value) for value in values)
         case "label!":

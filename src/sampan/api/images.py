@@ -23,6 +23,11 @@ from sampan.api.sharing import pull_image
 from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument, SampanError
 from sampan.image.store import Image
+<<<<<<< /tmp/tmp91j75kug/here
+from sampan.oci.platform import Platform
+from sampan.oci.run_config import RunConfig
+=======
+>>>>>>> /tmp/tmp91j75kug/after
 
 routes = web.RouteTableDef()
 
@@ -33,9 +38,9 @@ COMPOSE_V1 = "docker-compose/1."
 LAST_WITH_CONTAINER_CONFIG = "1.44"
 
 
-def find(request: web.Request) -> Image:
+def find(request: web.Request, platform: Platform | None = None) -> Image:
     """The image that the path names."""
-    return request.app[ENGINE].images.resolve(request.match_info["name"])
+    return request.app[ENGINE].images.resolve(request.match_info["name"], platform)
 
 
 @routes.get("/images/json")
@@ -51,6 +56,9 @@ async def list_images(request: web.Request) -> web.Response:
         | {"Containers": len(engine.containers.users_of_image(summary["Id"]))}
         for summary in engine.images.summaries(keep, shared_sizes=shared_sizes)
     ]
+    if query.flag(request.query, "manifests") and not is_before(version, "1.47"):
+        for summary in summaries:
+            summary["Manifests"] = engine.images.manifests(summary["Id"], engine.containers.users_of_image)
     listed = (as_of(version, "image listing", summary) for summary in summaries)
     return json_response([as_of(version, "image summary", summary) for summary in listed])
 
@@ -72,11 +80,22 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
     wanted = [name for joined in names for name in joined.split(",") if name]
     if not wanted:
         raise InvalidArgument("at least one image name is needed")
+<<<<<<< /tmp/tmp91j75kug/here
+    platform = query.platform(request.query)
+    for name in wanted:
+        engine.images.resolve(name, platform)
+    originals = query.flag(request.query, "sampan.originals")
+    response = await open_stream(request, TAR)
+    await stream_thread(
+        response, lambda out: engine.images.save(wanted, out, platform=platform, originals=originals)
+    )
+=======
     images = [engine.images.resolve(name) for name in wanted]
     response = await open_stream(request, TAR)
     await stream_thread(response, lambda out: engine.images.save(wanted, out))
     for image, name in zip(images, wanted, strict=True):
         engine.events.publish("image", "save", str(image.id), {"name": name})
+>>>>>>> /tmp/tmp91j75kug/after
     await response.write_eof()
     return response
 
@@ -84,7 +103,7 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
 @routes.get("/images/{name:.+}/json")
 async def inspect_image(request: web.Request) -> web.Response:
     """ImageInspect."""
-    inspected = request.app[ENGINE].images.inspect(find(request))
+    inspected = request.app[ENGINE].images.inspect(find(request, query.platform(request.query)))
     if request.headers.get("User-Agent", "").startswith(COMPOSE_V1):
         inspected = as_of(LAST_WITH_CONTAINER_CONFIG, "image", inspected)
     return described(request, "image", inspected)
@@ -93,7 +112,8 @@ async def inspect_image(request: web.Request) -> web.Response:
 @routes.get("/images/{name:.+}/history")
 async def image_history(request: web.Request) -> web.Response:
     """ImageHistory."""
-    return json_response(request.app[ENGINE].images.history(find(request)))
+    image = find(request, query.platform(request.query))
+    return json_response(request.app[ENGINE].images.history(image))
 
 
 @routes.post("/images/{name:.+}/tag")
@@ -103,7 +123,7 @@ async def tag_image(request: web.Request) -> web.Response:
     image = find(request)
     repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
     reference = f"{repository}:{tag}" if tag else repository
-    engine.images.tag(image, reference)
+    engine.images.tag(image, reference, source=request.match_info["name"])
     engine.events.publish("image", "tag", str(image.id), {"name": reference})
     return web.Response(status=201)
 
@@ -147,7 +167,8 @@ async def load_images(request: web.Request) -> web.StreamResponse:
     lines = await JsonLines.open(request)
     try:
         async with BodyReader.open(request) as body:
-            loaded = await asyncio.wrap_future(start_thread(partial(engine.images.load, body), name="load"))
+            load = partial(engine.images.load, body, platform=query.platform(request.query))
+            loaded = await asyncio.wrap_future(start_thread(load, name="load"))
     except SampanError as error:
         await lines.write(error_line(error))
         return await lines.close()

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC
+from typing import Any
 
 import msgspec
 
 from sampan.errors import InvalidArgument
+from sampan.oci.platform import Platform, parse_platform
 
 FALSE_WORDS = frozenset({"", "0", "no", "false", "none"})
 
@@ -28,6 +30,19 @@ def integer(query: Mapping[str, str], name: str, default: int = 0) -> int:
         return int(value)
     except ValueError:
         raise InvalidArgument(f'strconv.Atoi: parsing "{value}": invalid syntax') from None
+
+
+def platform(query: Mapping[str, str]) -> Platform | None:
+    """A platform: newer calls have it as JSON, older ones in words."""
+    text = query.get("platform", "")
+    if not text:
+        return None
+    try:
+        source = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return parse_platform(text)
+    names = ("os", "architecture", "variant")
+    return parse_platform("/".join(str(source[name]) for name in names if source.get(name)))
 
 
 def console_size(query: Mapping[str, str]) -> tuple[int, int]:

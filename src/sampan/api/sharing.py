@@ -20,7 +20,6 @@ from sampan.api.keys import ENGINE
 from sampan.api.transfers import transfer_line
 from sampan.errors import Internal, InvalidArgument, SampanError, Unauthenticated
 from sampan.image.transfer import Line, Progress
-from sampan.oci.platform import Platform, parse_platform
 from sampan.oci.reference import parse_name
 from sampan.registry.credentials import decode_credentials, decode_header, registry_of
 from sampan.registry.search import SearchRequest
@@ -37,7 +36,7 @@ async def pull_image(request: web.Request) -> web.StreamResponse:
     reference = parse_name(name)
     if tag:
         name = f"{name}@{tag}" if ":" in tag else str(_retagged(name, tag))
-    platform = _platform(request.query.get("platform", ""))
+    platform = query.platform(request.query)
     credentials = decode_header(request.headers.get(AUTH_HEADER, ""))
     is_one = bool(tag or reference.tag or reference.digest)
     pull = engine.sharing.pull if is_one else engine.sharing.pull_all
@@ -53,8 +52,7 @@ async def push_image(request: web.Request) -> web.StreamResponse:
     """ImagePush."""
     engine = request.app[ENGINE]
     name, tag = request.match_info["name"], request.query.get("tag", "")
-    text = request.query.get("platform", "")
-    platform = _json_platform(text) if text else None
+    platform = query.platform(request.query)
     credentials = decode_header(request.headers.get(AUTH_HEADER, ""))
 
     async def work(progress: Progress) -> None:
@@ -140,19 +138,6 @@ def _retagged(name: str, tag: str) -> str:
     parse_name(name).with_tag(tag)
     head, slash, last = name.rpartition("/")
     return f"{head}{slash}{last.partition('@')[0].partition(':')[0]}:{tag}"
-
-
-def _platform(text: str) -> Platform | None:
-    return parse_platform(text) if text else None
-
-
-def _json_platform(text: str) -> Platform:
-    try:
-        source = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return parse_platform(text)
-    names = ("os", "architecture", "variant")
-    return parse_platform("/".join(str(source[name]) for name in names if source.get(name)))
 
 
 def _boolean(filters: dict[str, list[str]], name: str) -> bool | None:

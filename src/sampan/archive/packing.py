@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compressing what is kept (zstd at its fastest level, which costs less than writing the bytes would) and what is
-pushed (gzip, which everybody reads).
-"""
+"""Compressing layers: with gzip, which everybody reads and Docker's schema 2 can name, or where asked with zstd."""
 
 from __future__ import annotations
 

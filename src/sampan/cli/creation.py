@@ -42,12 +42,17 @@ def _create(context: Context, request: ContainerRequest, *, missing: bool, quiet
     try:
         return containers.create(request.document, name=request.name, platform=request.platform)
     except NotFound as error:
-        if not missing or not error.message.startswith("No such image"):
+        if not missing or not _is_missing(error.message):
             raise
     if not quiet:
         context.out.note(f"Unable to find image '{_tagged(request.image)}' locally")
     _pull(context, request, quiet)
     return containers.create(request.document, name=request.name, platform=request.platform)
+
+
+def _is_missing(message: str) -> bool:
+    """Whether a pull may help: the image is not here, or not for the platform that was asked for."""
+    return message.startswith("No such image") or "does not provide the specified platform" in message
 
 
 def _tagged(image: str) -> str:

@@ -48,11 +48,17 @@ class Images:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def list(self, *, every: bool = False, digests: bool = False, filters: Filters | None = None) -> Jsons:
-        """Images, newest first."""
-        return as_list(
-            self._engine.get("/images/json", {"all": every, "digests": digests, "filters": filters})
-        )
+    def list(
+        self,
+        *,
+        every: bool = False,
+        digests: bool = False,
+        manifests: bool = False,
+        filters: Filters | None = None,
+    ) -> Jsons:
+        """Images, newest first; `manifests`: with what each stands for on other platforms."""
+        query = {"all": every, "digests": digests, "manifests": manifests, "filters": filters}
+        return as_list(self._engine.get("/images/json", query))
 
     def inspect(self, name: str, *, platform: str = "") -> Json:
         """Everything about one."""

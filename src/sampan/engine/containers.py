@@ -7,7 +7,6 @@ Not here: starting and ending them (lifecycle).
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -29,8 +28,9 @@ from sampan.engine.names import check_container_name, new_id, new_name
 from sampan.engine.privileges import plan_capabilities
 from sampan.engine.resources import plan_resources
 from sampan.engine.security import parse_security_options
-from sampan.errors import InvalidArgument, NotFound, SampanError
+from sampan.errors import InvalidArgument, NotFound
 from sampan.metadata.containers import ContainerNameTaken, ContainerRecord
+from sampan.oci.platform import Platform
 from sampan.schema.container import ContainerCreate, HostConfig
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from sampan.image.store import Image, ImageStore
     from sampan.metadata.containers import ContainerTable
     from sampan.snapshot.store import SnapshotStore
-
-logger = logging.getLogger(__name__)
 
 NAME_ATTEMPTS = 20
 
@@ -98,11 +96,11 @@ class Containers:
             raise NotFound(f"No such container: {name}")
         return matches[0]
 
-    def create(self, name: str, create: ContainerCreate) -> Container:
+    def create(self, name: str, create: ContainerCreate, platform: Platform | None = None) -> Container:
         """Make a container from its image; nothing runs yet. Raises before anything is left behind."""
         host = normalise_host_config(create.host_config or HostConfig())
         _check(host)
-        image = self._images.resolve(create.image)
+        image = self._images.resolve(create.image, platform)
         self._admit(image, create.image)
         with self._records.transaction():  # its volumes, its snapshot and itself: all or nothing
             container = self._new_container(name, create, host, image)
@@ -187,13 +185,6 @@ class Containers:
         """Write the document: one transaction."""
         if container.id in self._by_id:
             self._write(container)
-
-    def note(self, container: Container) -> None:
-        """Save what has happened already: a disk that is too full for that makes nothing unhappen."""
-        try:
-            self.save(container)
-        except SampanError as error:
-            logger.error("the state of %s is not recorded: %s", container.name, error)  # noqa: TRY400
 
     def _write(self, container: Container) -> None:
         document = encode_document(container.document)

@@ -46,10 +46,12 @@ from sampan.engine.trash import Trash
 from sampan.engine.volumes import Volumes
 from sampan.errors import Conflict, InvalidArgument
 from sampan.image.store import ImageNotFound, ImageStore
+from sampan.image.variants import PlatformNotHere
 from sampan.metadata.containers import ContainerTable
 from sampan.metadata.database import Database
 from sampan.metadata.networks import NetworkTable
 from sampan.metadata.volumes import VolumeTable
+from sampan.oci.platform import Platform
 from sampan.paths import Roots
 from sampan.registry.repository import Registries
 from sampan.registry.settings import Settings as RegistrySettings
@@ -155,13 +157,15 @@ class Engine:
         self.networks.close(is_idle=not any(c.state.is_running for c in self.containers.all()))
         self.database.close()
 
-    async def create_container(self, name: str, create: ContainerCreate) -> tuple[Container, list[str]]:
+    async def create_container(
+        self, name: str, create: ContainerCreate, platform: Platform | None = None
+    ) -> tuple[Container, list[str]]:
         """A new container and warnings about what it asked for; its image must be one that the policy lets run."""
         if not create.image:
             raise InvalidArgument("no image specified")
-        with contextlib.suppress(ImageNotFound):  # said when all else is in order
-            await self.sharing.trust.examine(self.images.resolve(create.image), create.image)
-        container = self.containers.create(name, create)
+        with contextlib.suppress(ImageNotFound, PlatformNotHere):  # said when all else is in order
+            await self.sharing.trust.examine(self.images.resolve(create.image, platform), create.image)
+        container = self.containers.create(name, create, platform)
         host = container.host_config
         return container, [*plan_warnings(host), *plan_limit_warnings(host, read_bounds())]
 

@@ -19,8 +19,9 @@ from sampan.image.pushing import Pusher
 from sampan.image.remote import describe_remote
 from sampan.image.store import Image, ImageNotFound, ImageStore
 from sampan.image.transfer import Progress, ignore
+from sampan.image.variants import PlatformNotHere
 from sampan.metadata.verifications import VerificationTable
-from sampan.oci.platform import Platform, match_rank
+from sampan.oci.platform import Platform
 from sampan.oci.reference import DEFAULT_REGISTRY, Reference, parse_name, parse_reference
 from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.repository import Registries
@@ -168,9 +169,12 @@ class RegistryImages:
         except ImageNotFound:
             return None
         has_name = any(parse_name(name).registry for name in image.repo_digests)
-        if platform is None or not has_name or match_rank(platform, image.config.platform) is not None:
+        if platform is None or not has_name:
             return image
-        return None
+        try:
+            return self.images.resolve(reference, platform)
+        except PlatformNotHere:
+            return None
 
 
 def _unresolved(reference: str, error: SampanError) -> SampanError:

@@ -55,7 +55,7 @@ def plan_uses(image: Image, name: str) -> list[Use]:
     reference = _named(image, name)
     if reference is not None:
         return [_use(image, reference, is_pinned=reference.digest is not None)]
-    names = (*image.references, *image.repo_digests)
+    names = (*image.names, *image.repo_digests)
     return [_use(image, parse_name(text), is_pinned=True) for text in names]
 
 
@@ -65,7 +65,7 @@ def _named(image: Image, name: str) -> Reference | None:
         reference = parse_reference(name)
     except InvalidArgument:
         return None
-    return reference if reference.digest is not None or str(reference) in image.references else None
+    return reference if reference.digest is not None or str(reference) in image.names else None
 
 
 def _use(image: Image, reference: Reference, *, is_pinned: bool) -> Use:

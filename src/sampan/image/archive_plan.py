@@ -12,15 +12,16 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
-from sampan.errors import InvalidArgument
+from sampan.errors import InvalidArgument, NotFound
+from sampan.image.model import IndexHere
 from sampan.oci import media_type
 from sampan.oci.config import ImageConfig, decode_image_config
 from sampan.oci.descriptor import IMAGE_NAME, REFERENCE_NAME, Descriptor
 from sampan.oci.digest import Digest, DigestMismatch
 from sampan.oci.document import InvalidDocument, get_string, get_strings
-from sampan.oci.index import decode_index
+from sampan.oci.index import decode_index, is_attestation
 from sampan.oci.manifest import Manifest, decode_manifest
-from sampan.oci.platform import Platform
+from sampan.oci.platform import Platform, host_platform, match_rank
 from sampan.oci.reference import Reference, parse_name, parse_reference
 
 _HEX = frozenset("0123456789abcdef")
@@ -46,12 +47,13 @@ class ArchivedImage:
     layers: tuple[str, ...]
     references: tuple[Reference, ...]
     manifest: Manifest | None = None
+    index: IndexHere | None = None
 
 
-def plan_load(archive: Documents, platform: Platform) -> list[ArchivedImage]:
-    """The images of an archive, for one platform where it has several."""
+def plan_load(archive: Documents, platform: Platform | None) -> list[ArchivedImage]:
+    """The images of an archive: for one platform, or for all that it has."""
     if archive.find("manifest.json"):
-        images = _from_docker(archive)
+        images = _for_platform(_from_docker(archive), platform)
     elif archive.find("index.json"):
         images = _from_layout(archive, platform)
     else:
@@ -66,6 +68,15 @@ def plan_load(archive: Documents, platform: Platform) -> list[ArchivedImage]:
                 f" its config speaks of {len(image.config.diff_ids)}"
             )
     return images
+
+
+def _for_platform(images: list[ArchivedImage], platform: Platform | None) -> list[ArchivedImage]:
+    if platform is None:
+        return images
+    fitting = [one for one in images if match_rank(platform, one.config.platform) is not None]
+    if images and not fitting:
+        raise NotFound(f"archive has no image for the specified platform ({platform})")
+    return fitting
 
 
 def blob_name(digest: Digest) -> str:
@@ -90,21 +101,47 @@ def _from_docker(archive: Documents) -> list[ArchivedImage]:
     return images
 
 
-def _from_layout(archive: Documents, platform: Platform) -> list[ArchivedImage]:
-    index = decode_index(archive.read("index.json"), media_type.OCI_INDEX)
-    images: dict[Digest, ArchivedImage] = {}
-    for descriptor in index.manifests:
-        manifest = _resolve(archive, descriptor, platform)
-        if manifest is None:
-            continue
-        config = decode_image_config(archive.read(blob_name(manifest.config.digest)))
-        before = images.get(manifest.digest)
-        references = (before.references if before else ()) + _names(descriptor)
-        layers = tuple(blob_name(layer.digest) for layer in manifest.layers)
-        images[manifest.digest] = ArchivedImage(config, layers, references, manifest)
+def _from_layout(archive: Documents, platform: Platform | None) -> list[ArchivedImage]:
+    listed = decode_index(archive.read("index.json"), media_type.OCI_INDEX)
+    images: dict[tuple[Digest, bytes], ArchivedImage] = {}
+    for descriptor in listed.manifests:
+        root = None
+        if descriptor.media_type in media_type.INDEXES:
+            root = IndexHere(archive.read(blob_name(descriptor.digest)), descriptor)
+        for manifest in _images_of(archive, descriptor, platform):
+            config = decode_image_config(archive.read(blob_name(manifest.config.digest)))
+            key = manifest.digest, root.raw if root else b""
+            before = images.get(key)
+            references = (before.references if before else ()) + _names(descriptor)
+            layers = tuple(blob_name(layer.digest) for layer in manifest.layers)
+            images[key] = ArchivedImage(config, layers, references, manifest, root)
     if not images:
         raise InvalidDocument("index.json has no image in it")
     return list(images.values())
+
+
+def _images_of(archive: Documents, descriptor: Descriptor, platform: Platform | None) -> list[Manifest]:
+    """The manifests that a descriptor leads to, less what is not an image (attestations, artifacts)."""
+    if descriptor.media_type not in media_type.INDEXES or platform is not None:
+        found = _resolve(archive, descriptor, platform or host_platform())
+        return [found] if found is not None else []
+    children = decode_index(archive.read(blob_name(descriptor.digest)), descriptor.media_type).manifests
+    here = [child for child in children if not is_attestation(child) and _is_here(archive, child)]
+    if not here:
+        return _images_of(archive, descriptor, host_platform())
+    return [manifest for child in here for manifest in _images_of(archive, child, None)]
+
+
+def _is_here(archive: Documents, child: Descriptor) -> bool:
+    """Whether the archive has a child of an index: it may have the image for one platform only."""
+    name = blob_name(child.digest)
+    if not archive.find(name):
+        return False
+    if child.media_type in media_type.INDEXES:
+        return False  # only one level is kept side by side
+    manifest = decode_manifest(archive.read(name), child.media_type)
+    blobs = (manifest.config, *manifest.layers)
+    return _is_image(manifest) and all(archive.find(blob_name(blob.digest)) for blob in blobs)
 
 
 def _resolve(archive: Documents, descriptor: Descriptor, platform: Platform) -> Manifest | None:
@@ -113,14 +150,14 @@ def _resolve(archive: Documents, descriptor: Descriptor, platform: Platform) -> 
         raw = archive.read(blob_name(descriptor.digest))
         if descriptor.media_type not in media_type.INDEXES:
             manifest = decode_manifest(raw, descriptor.media_type)
-            is_image = manifest.config.media_type in media_type.CONFIGS
-            return (
-                manifest
-                if is_image and all(media_type.is_layer(x.media_type) for x in manifest.layers)
-                else None
-            )
+            return manifest if _is_image(manifest) else None
         descriptor = decode_index(raw, descriptor.media_type).select(platform)
     raise InvalidDocument("index.json leads to indexes of indexes of indexes")
+
+
+def _is_image(manifest: Manifest) -> bool:
+    is_image = manifest.config.media_type in media_type.CONFIGS
+    return is_image and all(media_type.is_layer(x.media_type) for x in manifest.layers)
 
 
 def _names(descriptor: Descriptor) -> tuple[Reference, ...]:

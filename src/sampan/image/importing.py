@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from sampan.archive.compression import open_decompressed
 from sampan.archive.digesting import DigestReader
+from sampan.archive.packing import GzipWriter
 from sampan.archive.reader import CHUNK_BYTES, Readable
 from sampan.image.layers import LayerSource
 from sampan.image.model import Image
-from sampan.archive.packing import ZstdWriter
 from sampan.oci import media_type
 from sampan.oci.config import History, decode_image_config, encode_image_config
 from sampan.oci.descriptor import Descriptor
@@ -67,11 +67,11 @@ def _keep(store: ImageStore, stream: Readable, leases: ExitStack) -> tuple[Descr
     """Keep the layer compressed, on lease, and learn its diff ID on the way."""
     reader = DigestReader(open_decompressed(stream))
     with store.content.writer() as blob:
-        packer = ZstdWriter(blob)
+        packer = GzipWriter(blob)
         while data := reader.read(CHUNK_BYTES):
             packer.write(data)
         packer.close()
         size = blob.size_bytes
         leases.enter_context(store.content.lease([blob.digest]))
         digest = blob.commit(durable=False)
-    return Descriptor(media_type.OCI_LAYER_ZSTD, digest, size), reader.digest
+    return Descriptor(media_type.OCI_LAYER_GZIP, digest, size), reader.digest

@@ -22,13 +22,13 @@ from sampan.archive.compression import open_decompressed
 from sampan.archive.diff import WrittenLayer, write_layer, write_tree_diff
 from sampan.archive.digesting import DigestReader
 from sampan.archive.extract import Limits
+from sampan.archive.packing import GzipWriter
 from sampan.archive.reader import CHUNK_BYTES
 from sampan.archive.writer import Writable
 from sampan.content.store import ContentStore
 from sampan.errors import DataCorrupt
 from sampan.image.claims import Claims
 from sampan.image.model import LayerInfo
-from sampan.archive.packing import GzipWriter
 from sampan.metadata.database import Database
 from sampan.metadata.images import LayerRecord, LayerTable
 from sampan.oci.chain import chain_ids
@@ -158,6 +158,15 @@ class LayerStore:
             blob = Descriptor(OCI_LAYER_GZIP, writer.commit(), size)
         self.table.set_blob(chain_id, encode_descriptor(blob))
         return blob
+
+    def pack_gzip(self, chain_id: str) -> Descriptor:
+        """A gzip blob of a layer that is kept otherwise, for who cannot take that; nobody is told of it."""
+        with self._content.writer() as writer:
+            packer = GzipWriter(writer)
+            self.write_tar(chain_id, packer)
+            packer.close()
+            size = writer.size_bytes
+            return Descriptor(OCI_LAYER_GZIP, writer.commit(durable=False), size)
 
     def total_size(self) -> int:
         """The bytes of all layers, each once."""

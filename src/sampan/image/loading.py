@@ -19,7 +19,7 @@ from sampan.image.model import Image
 from sampan.image.staging import Member, Staging
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
-from sampan.oci.platform import Platform, host_platform
+from sampan.oci.platform import Platform
 
 if TYPE_CHECKING:
     from sampan.image.store import ImageStore
@@ -41,12 +41,21 @@ def load_archive(
     try:
         with staging.leases:
             staging.fill(stream)
-            return [
+            loaded = [
                 _load_image(store, staging, archived, progress or (lambda _: None))
-                for archived in plan_load(staging, platform or host_platform())
+                for archived in plan_load(staging, platform)
             ]
+            return _once_a_name(store, loaded)
     finally:
         store.forget_blobs(staging.blobs())
+
+
+def _once_a_name(store: ImageStore, loaded: list[tuple[Image, list[str]]]) -> list[tuple[Image, list[str]]]:
+    """The images for several platforms of a name are one line: the image that the name stands for."""
+    images: dict[tuple[str, ...], Image] = {}
+    for image, names in loaded:
+        images[tuple(names) or (str(image.id),)] = store.resolve(names[0]) if names else image
+    return [(image, [] if key == (str(image.id),) else list(key)) for key, image in images.items()]
 
 
 def _load_image(
@@ -55,6 +64,7 @@ def _load_image(
     progress(f"Loading layers of {archived.config.image_id.short}")
     sources = [_source(store.content, staging.require(name)) for name in archived.layers]
     documents = [archived.config.image_id] + ([archived.manifest.digest] if archived.manifest else [])
+    documents += [archived.index.descriptor.digest] if archived.index else []
     with (
         store.content.lease(documents),
         store.layers.unpacking(archived.config.diff_ids, sources) as unpacked,
@@ -62,9 +72,16 @@ def _load_image(
         store.content.write(archived.config.raw)
         if archived.manifest is not None:
             store.content.write(archived.manifest.raw)
+        if archived.index is not None:
+            store.content.write(archived.index.raw)
         with store.database.transaction():
             store.layers.name(unpacked)
-            store.record(archived.config, manifest=archived.manifest, references=archived.references)
+            store.record(
+                archived.config,
+                manifest=archived.manifest,
+                references=archived.references,
+                index=archived.index,
+            )
     names = [reference.familiar() for reference in archived.references]
     return store.get(archived.config.image_id), names
 

@@ -35,6 +35,18 @@ class Image:
     created_ns: int
     manifest: Mapping[str, object] | None = None
     last_tag_ns: int | None = None
+    variant_of: tuple[str, ...] = ()
+    """Names that stand for this image when its platform is asked for, and for another one otherwise."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that it is called: alone, or for its platform."""
+        return (*self.references, *self.variant_of)
+
+    @property
+    def is_dangling(self) -> bool:
+        """Whether nothing is called so."""
+        return not self.names
 
     @property
     def chain_ids(self) -> tuple[Digest, ...]:
@@ -46,6 +58,14 @@ class Image:
         """The snapshot that is the whole root filesystem; None for an image without layers."""
         chain = self.config.chain_ids
         return str(chain[-1]) if chain else None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexHere:
+    """An index by which an image came: its bytes, and what points at it."""
+
+    raw: bytes
+    descriptor: Descriptor
 
 
 @dataclass(frozen=True, slots=True)

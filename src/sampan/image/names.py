@@ -44,6 +44,14 @@ def parse_tag(name: str) -> Reference:
     return reference
 
 
+def full_name(name: str) -> str:
+    """A reference written out; an id as it is."""
+    try:
+        return str(parse_reference(name))
+    except (InvalidReference, InvalidDigest):
+        return name
+
+
 def format_missing(name: str) -> str:
     """A name as Docker repeats it: with the tag that it stands for."""
     try:

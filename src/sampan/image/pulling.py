@@ -87,7 +87,7 @@ class Puller:
         subjects = (found.digest, found.manifest.digest)
         evidence = await self._guard.judge_pull(reference, subjects, (found.repository, *repositories))
         progress(Line(f"Pulling from {reference.repository}", str(reference.digest or reference.tag)))
-        before = self._named(reference)
+        before = self._named(reference, found.config.platform)
         references = [name for name in (reference, *names) if name.digest is None]
         await self._bring(found, references, reference.with_digest(found.digest), progress)
         image = self._store.get(found.config.image_id)
@@ -107,9 +107,9 @@ class Puller:
         """Wait for no thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _named(self, reference: Reference) -> str | None:
+    def _named(self, reference: Reference, platform: Platform) -> str | None:
         try:
-            return str(self._store.resolve(str(reference)).id)
+            return str(self._store.resolve(str(reference), platform).id)
         except SampanError:
             return None
 
@@ -118,6 +118,8 @@ class Puller:
     ) -> None:
         layers = found.manifest.layers
         blobs = {found.config.image_id, found.manifest.digest, *(layer.digest for layer in layers)}
+        if found.index is not None:
+            blobs.add(found.index.descriptor.digest)
         abort = _Abort()
         is_tidy = False
         try:
@@ -178,9 +180,17 @@ class Puller:
             abort.check()
             store.content.write(found.config.raw)
             store.content.write(found.manifest.raw)
+            if found.index is not None:
+                store.content.write(found.index.raw)
             with store.database.transaction():
                 store.layers.name(unpacked)
-                store.record(found.config, manifest=found.manifest, references=references, digests=[digest])
+                store.record(
+                    found.config,
+                    manifest=found.manifest,
+                    references=references,
+                    digests=[digest],
+                    index=found.index,
+                )
             return _is_tidy(unpacked, sources)
 
 

@@ -4,7 +4,8 @@
 Holds: an image that was pulled is pushed with the manifest that it came with, so its digest stays. A layer that was
 made here gets its blob when it is first pushed, and keeps it; so does the image its manifest: the next push
 compresses nothing and has the same digests. What the registry has, or can take from another repository of its own,
-is not sent.
+is not sent. A name that stands for several platforms' images is pushed as their index: its own bytes, if all that it
+names is here. A registry that refuses OCI's manifests gets Docker's schema 2, which has other digests.
 """
 
 from __future__ import annotations
@@ -14,26 +15,30 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from sampan.errors import NotFound, SampanError
+from sampan.errors import NotFound
 from sampan.image.model import Image
+from sampan.image.packaging import (
+    Platforms,
+    as_schema_2,
+    find_platforms,
+    is_zstd,
+    kept_manifest,
+    make_manifest,
+)
 from sampan.image.store import ImageStore
 from sampan.image.transfer import Line, Meter, Progress, ignore
+from sampan.image.variants import choose_variant
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, decode_descriptor
 from sampan.oci.digest import Digest
-from sampan.oci.manifest import Manifest, decode_manifest, encode_manifest
-from sampan.oci.platform import Platform, match_rank
+from sampan.oci.manifest import Manifest
+from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference, parse_name
 from sampan.registry.credentials import ANONYMOUS, Credentials
+from sampan.registry.manifests import ManifestRefused
 from sampan.registry.repository import Registries, Repository
 
 _THREADS = 2
-
-_OCI_TYPES = {
-    media_type.DOCKER_LAYER: media_type.OCI_LAYER,
-    media_type.DOCKER_LAYER_GZIP: media_type.OCI_LAYER_GZIP,
-    media_type.DOCKER_LAYER_ZSTD: media_type.OCI_LAYER_ZSTD,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,23 @@ class Pushed:
 
     tag: str
     descriptor: Descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One push under way: where to, by what name, and who is told."""
+
+    repository: Repository
+    reference: Reference
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _PushedImage:
+    """The manifest to keep, and the one that the registry has: the same unless it refused that."""
+
+    kept: Manifest
+    written: Manifest
 
 
 class Pusher:
@@ -61,21 +83,23 @@ class Pusher:
         credentials: Credentials = ANONYMOUS,
         progress: Progress = ignore,
     ) -> Pushed:
-        """Push the image of this tag."""
+        """Push the image of this tag; without a platform, those for all platforms that are here."""
         image = self._find(reference, platform)
         repository = self._registries.open(reference, credentials, push=True)[-1]
-        config = Descriptor.of(image.config.raw, media_type.OCI_CONFIG)
-        with self._store.content.lease({config.digest, *_manifest_digests(image)}):
-            manifest = await self._send_layers(image, repository, reference, progress)
-            await self._send(repository, manifest.config, (), Meter(ignore, "", manifest.config.size))
-            name = reference.tag or str(manifest.digest)
-            await repository.put_manifest(name, manifest.raw, manifest.media_type)
-        await asyncio.to_thread(self._record, image, manifest, reference)
-        size = len(manifest.raw)
-        progress(Line(f"{name}: digest: {manifest.digest} size: {size}"))
-        aux = {"Tag": name, "Digest": str(manifest.digest), "Size": size}
-        progress(Line("", aux=aux))
-        return Pushed(name, manifest.descriptor)
+        sending = _Sending(repository, reference, progress)
+        name = reference.tag or ""
+        platforms = None
+        if platform is None:
+            platforms = await asyncio.to_thread(find_platforms, self._store, reference)
+        if platforms is None:
+            pushed = await self._push_image(image, sending, name)
+            await asyncio.to_thread(self._record, image, pushed, reference)
+            descriptor = pushed.written.descriptor
+        else:
+            descriptor = await self._push_index(platforms, sending, name)
+        progress(Line(f"{name}: digest: {descriptor.digest} size: {descriptor.size}"))
+        progress(Line("", aux={"Tag": name, "Digest": str(descriptor.digest), "Size": descriptor.size}))
+        return Pushed(name, descriptor)
 
     def tags(self, name: Reference) -> list[Reference]:
         """The tags that a repository has here."""
@@ -93,59 +117,111 @@ class Pusher:
             raise NotFound(
                 f"An image does not exist locally with the tag: {reference.familiar_name}"
             ) from None
-        if platform is not None and match_rank(platform, image.config.platform) is None:
-            raise NotFound(
-                f"image with reference {reference.familiar()} was found but does not provide the specified platform"
-                f" ({platform})"
-            )
-        return image
+        return (
+            image if platform is None else choose_variant(self._store, image, reference.familiar(), platform)
+        )
 
-    async def _send_layers(
-        self, image: Image, repository: Repository, reference: Reference, progress: Progress
-    ) -> Manifest:
+    async def _push_image(self, image: Image, sending: _Sending, name: str) -> _PushedImage:
+        """One image's blobs and manifest; the manifest by its tag, or without one by its digest."""
+        config = Descriptor.of(image.config.raw, media_type.OCI_CONFIG)
+        with self._store.content.lease({config.digest, *_manifest_digests(image)}):
+            manifest = await self._send_layers(image, sending)
+            await self._send(sending, manifest.config, (), Meter(ignore, "", manifest.config.size))
+            repository = sending.repository
+            try:
+                await repository.put_manifest(name or str(manifest.digest), manifest.raw, manifest.media_type)
+            except ManifestRefused:
+                if manifest.media_type == media_type.DOCKER_MANIFEST:
+                    raise
+                sending.progress(Line("The registry refuses OCI manifests: pushing Docker's schema 2"))
+                older = await self._as_schema_2(image, manifest, sending)
+                await repository.put_manifest(name or str(older.digest), older.raw, older.media_type)
+                return _PushedImage(manifest, older)
+        return _PushedImage(manifest, manifest)
+
+    async def _push_index(self, platforms: Platforms, sending: _Sending, name: str) -> Descriptor:
+        """Each image that is here, by digest; then the index of them."""
+        if not platforms.is_whole:
+            sending.progress(
+                Line("Not all platforms of the image are here: pushing an index of those that are")
+            )
+        children = []
+        for child in platforms.index.manifests:
+            image = platforms.images.get(child.digest)
+            if image is None:
+                continue
+            pushed = await self._push_image(image, sending, "")
+            same = pushed.written.digest == child.digest
+            described = replace(pushed.written.descriptor, platform=child.platform)
+            children.append(child if same else described)
+        docker = any(child.media_type == media_type.DOCKER_MANIFEST for child in children)
+        raw, kind = platforms.encode(children)
+        try:
+            await sending.repository.put_manifest(name, raw, kind)
+        except ManifestRefused:
+            if not docker or kind == media_type.DOCKER_LIST:
+                raise
+            raw, kind = platforms.encode(children, docker=True)
+            await sending.repository.put_manifest(name, raw, kind)
+        return Descriptor.of(raw, kind)
+
+    async def _as_schema_2(self, image: Image, manifest: Manifest, sending: _Sending) -> Manifest:
+        """The manifest in Docker's form; layers that it cannot name are sent once more, as gzip."""
+        layers = []
+        for blob, chain in zip(manifest.layers, image.chain_ids, strict=True):
+            if is_zstd(blob):
+                pack = self._store.layers.pack_gzip
+                packed = await asyncio.get_running_loop().run_in_executor(self._threads, pack, str(chain))
+                await self._send(
+                    sending, packed, (), Meter(sending.progress, _short(str(chain)), packed.size)
+                )
+                await asyncio.to_thread(self._store.forget_blobs, {packed.digest})
+                blob = packed
+            layers.append(blob)
+        return as_schema_2(manifest, layers)
+
+    async def _send_layers(self, image: Image, sending: _Sending) -> Manifest:
         """Every layer on the registry; the manifest that names them."""
-        kept = self._kept_manifest(image)
+        kept = kept_manifest(self._store, image)
         chains = [str(chain) for chain in image.chain_ids]
         for chain in chains:
-            progress(Line("Preparing", _short(chain), is_step=True))
-        neighbours = await asyncio.to_thread(self._neighbours, repository, reference)
+            sending.progress(Line("Preparing", _short(chain), is_step=True))
+        neighbours = await asyncio.to_thread(self._neighbours, sending)
         sent: dict[str, asyncio.Task[Descriptor]] = {}
         with self._store.layers.claims.pinned(chains):
             try:
                 async with asyncio.TaskGroup() as group:
                     for position, chain in enumerate(chains):
                         blob = kept.layers[position] if kept else None
-                        work = self._send_layer(chain, blob, repository, neighbours, progress)
+                        work = self._send_layer(chain, blob, sending, neighbours)
                         sent[chain] = group.create_task(work)
             except BaseExceptionGroup as failures:
                 raise _first(failures) from failures
         if kept is not None:
             return kept
-        blobs = [_as_oci(sent[chain].result()) for chain in chains]
-        raw = encode_manifest(Descriptor.of(image.config.raw, media_type.OCI_CONFIG), blobs)
-        await asyncio.to_thread(self._store.content.write, raw)
-        return decode_manifest(raw)
+        blobs = [sent[chain].result() for chain in chains]
+        return await asyncio.to_thread(make_manifest, self._store, image, blobs)
 
     async def _send_layer(
         self,
         chain: str,
         blob: Descriptor | None,
-        repository: Repository,
+        sending: _Sending,
         neighbours: Mapping[Digest, Sequence[str]],
-        progress: Progress,
     ) -> Descriptor:
         loop = asyncio.get_running_loop()
         if blob is None:
             blob = await loop.run_in_executor(self._threads, self._store.layers.ensure_blob, chain)
-        meter = Meter(progress, _short(chain), blob.size)
+        meter = Meter(sending.progress, _short(chain), blob.size)
         async with self._slots:
-            await self._send(repository, blob, neighbours.get(blob.digest, ()), meter)
+            await self._send(sending, blob, neighbours.get(blob.digest, ()), meter)
         return blob
 
     async def _send(
-        self, repository: Repository, blob: Descriptor, neighbours: Sequence[str], meter: Meter
+        self, sending: _Sending, blob: Descriptor, neighbours: Sequence[str], meter: Meter
     ) -> None:
         """One blob: there already, mounted, or uploaded."""
+        repository = sending.repository
         if await repository.has(blob.digest):
             return meter.step("Layer already exists")
         for neighbour in neighbours:
@@ -158,39 +234,26 @@ class Pusher:
             )
         return meter.step("Pushed")
 
-    def _kept_manifest(self, image: Image) -> Manifest | None:
-        """The manifest that the image came with, or that an earlier push made, if all it names is here."""
-        if image.manifest is None:
-            return None
-        described = decode_descriptor(dict(image.manifest), "manifest")
-        try:
-            manifest = decode_manifest(self._store.content.read(described.digest), described.media_type)
-        except SampanError:
-            return None
-        is_whole = len(manifest.layers) == len(image.chain_ids)
-        return (
-            manifest if is_whole and all(self._store.content.has(x.digest) for x in manifest.layers) else None
-        )
-
-    def _neighbours(self, repository: Repository, reference: Reference) -> dict[Digest, list[str]]:
+    def _neighbours(self, sending: _Sending) -> dict[Digest, list[str]]:
         """Other repositories of this registry that are known to have a blob."""
         found: dict[Digest, list[str]] = {}
-        if not repository.endpoint.is_named:
+        reference = sending.reference
+        if not sending.repository.endpoint.is_named:
             return found
         for image in self._store.list():
             names = {parse_name(text) for text in image.repo_digests}
             near = {x.repository for x in names if x.registry == reference.registry} - {reference.repository}
-            manifest = self._kept_manifest(image) if near else None
+            manifest = kept_manifest(self._store, image) if near else None
             for layer in manifest.layers if manifest else ():
                 found.setdefault(layer.digest, []).extend(sorted(near))
         return found
 
-    def _record(self, image: Image, manifest: Manifest, reference: Reference) -> None:
+    def _record(self, image: Image, pushed: _PushedImage, reference: Reference) -> None:
         """Keep the manifest, and where the image is now known to be, unless it was removed meanwhile."""
         with self._store.database.transaction():
             if self._store.find(str(image.id)) is not None:
-                digests = [reference.with_digest(manifest.digest)]
-                self._store.record(image.config, manifest=manifest, digests=digests)
+                digests = [reference.with_digest(pushed.written.digest)]
+                self._store.record(image.config, manifest=pushed.kept, digests=digests)
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -203,11 +266,6 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def _manifest_digests(image: Image) -> set[Digest]:
     return {decode_descriptor(dict(image.manifest), "manifest").digest} if image.manifest else set()
-
-
-def _as_oci(blob: Descriptor) -> Descriptor:
-    """A layer as an OCI manifest has to speak of it, wherever it came from."""
-    return replace(blob, media_type=_OCI_TYPES.get(blob.media_type, blob.media_type))
 
 
 def _short(chain: str) -> str:

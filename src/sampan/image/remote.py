@@ -13,6 +13,7 @@ from typing import Any
 
 from sampan.content.store import ContentStore
 from sampan.errors import NotFound, PermissionDenied, SampanError, Unauthenticated, Unsupported
+from sampan.image.model import IndexHere
 from sampan.oci import media_type
 from sampan.oci.config import ImageConfig, decode_image_config
 from sampan.oci.descriptor import encode_descriptor
@@ -37,6 +38,8 @@ class RemoteImage:
     digest: Digest
     manifest: Manifest
     config: ImageConfig
+    index: IndexHere | None = None
+    """What it was chosen from."""
 
 
 async def find_manifest(
@@ -65,6 +68,7 @@ async def find_image(
     """The image for a platform (None: this machine's, or the only one there is)."""
     repository, fetched = await find_manifest(repositories, reference)
     digest = reference.digest or fetched.digest
+    root = IndexHere(fetched.raw, fetched.descriptor) if fetched.is_index else None
     for _ in range(_MAX_DEPTH):
         if not fetched.is_index:
             break
@@ -77,7 +81,7 @@ async def find_image(
     _check_manifest(manifest, reference, repository.settings.limits)
     config = decode_image_config(await _read_config(repository, manifest, content))
     _check_config(config, manifest, reference, platform)
-    return RemoteImage(repository, digest, manifest, config)
+    return RemoteImage(repository, digest, manifest, config, root)
 
 
 async def _read_config(repository: Repository, manifest: Manifest, content: ContentStore) -> bytes:

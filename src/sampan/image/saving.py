@@ -37,6 +37,8 @@ class Export:
 
     image: Image
     references: tuple[Reference, ...]
+    is_one_platform: bool = False
+    """Whether a platform was asked for, so that the images for others stay out."""
 
 
 def save_archive(store: ImageStore, exports: Sequence[Export], out: Writable) -> None:
@@ -52,8 +54,8 @@ def save_archive(store: ImageStore, exports: Sequence[Export], out: Writable) ->
                 written.add(str(diff_id))
                 _write_layer(store.layers, str(chain), blob_name(diff_id), sizes[str(diff_id)], out)
     for name, data in sorted({**blobs, **documents}.items()):
-        _write_file(name, data, out)
-    out.write(bytes(2 * BLOCK_BYTES))
+        write_file(name, data, out)
+    write_end(out)
 
 
 def _layer_sizes(layers: LayerStore, exports: Sequence[Export]) -> dict[str, int]:
@@ -132,7 +134,13 @@ def _write_layer(layers: LayerStore, chain_id: str, name: str, size: int, out: W
     out.write(bytes(padding(size)))
 
 
-def _write_file(name: str, data: bytes, out: Writable) -> None:
+def write_end(out: Writable) -> None:
+    """What ends a tar."""
+    out.write(bytes(2 * BLOCK_BYTES))
+
+
+def write_file(name: str, data: bytes, out: Writable) -> None:
+    """A small file of the archive."""
     out.write(encode_entry(Entry(name, Kind.FILE, size=len(data))))
     out.write(data)
     out.write(bytes(padding(len(data))))

@@ -17,9 +17,9 @@ from sampan.archive.compression import detect_compression, open_decompressed
 from sampan.archive.digesting import DigestWriter
 from sampan.archive.entry import ArchiveRefused, Entry, InvalidArchive, Kind
 from sampan.archive.extract import clean_name
+from sampan.archive.packing import GzipWriter
 from sampan.archive.reader import CHUNK_BYTES, Readable, TarReader
 from sampan.content.store import ContentStore
-from sampan.archive.packing import ZstdWriter
 from sampan.oci.digest import HEX_LENGTHS, Digest, DigestMismatch
 
 MAX_MEMBERS = 100_000
@@ -106,7 +106,7 @@ class Staging:
         is_tar = start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
         expected = _digest_in(name)
         with self._content.writer() as blob:
-            packer = ZstdWriter(blob) if is_tar else None
+            packer = GzipWriter(blob) if is_tar else None
             original = DigestWriter(packer or blob, expected.algorithm if expected else "sha256")
             original.write(start)
             for chunk in reader.chunks():
@@ -119,7 +119,7 @@ class Staging:
             self.leases.enter_context(self._content.lease([blob.digest]))
             digest = blob.commit(durable=False)
             self._blobs.add(digest)
-        compression = "zstd" if is_tar else detect_compression(start)
+        compression = "gzip" if is_tar else detect_compression(start)
         return Member(original.digest, original.size_bytes, digest, size, compression)
 
 

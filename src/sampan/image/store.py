@@ -22,13 +22,17 @@ from sampan.image.describe import describe_history, inspect_image, summarise_ima
 from sampan.image.importing import import_archive
 from sampan.image.layers import LayerStore
 from sampan.image.loading import Progress, load_archive
-from sampan.image.model import Image, ImageNotFound, LayerInfo
-from sampan.image.names import find_image_id, find_tags, format_missing, is_id_of, parse_tag
+from sampan.image.model import Image, ImageNotFound, IndexHere, LayerInfo
+from sampan.image.names import find_image_id, find_tags, format_missing, full_name, is_id_of, parse_tag
+from sampan.image.originals import save_originals
 from sampan.image.reader import ImageReader
 from sampan.image.removal import User, plan_removal
 from sampan.image.saving import Export, save_archive
+from sampan.image.tree import describe_manifests
+from sampan.image.variants import add_variant, choose_variant
 from sampan.metadata.database import Database
 from sampan.metadata.images import ImageRecord, ImageTable
+from sampan.metadata.variants import VariantTable
 from sampan.oci.config import ImageConfig, decode_image_config
 from sampan.oci.descriptor import decode_descriptor, encode_descriptor
 from sampan.oci.digest import Digest, parse_digest
@@ -53,15 +57,20 @@ class ImageStore:
         self.snapshots = snapshots
         self.layers = LayerStore(database, content, snapshots)
         self._table = ImageTable(database)
+        self.variants = VariantTable(database)
         self._lock = threading.RLock()
-        self._reader = ImageReader(self._table, content)
+        self._reader = ImageReader(self._table, self.variants, content)
 
-    def resolve(self, name: str) -> Image:
-        """The image of this reference, repo digest, id, or unambiguous beginning of an id."""
+    def resolve(self, name: str, platform: Platform | None = None) -> Image:
+        """The image of this reference, repo digest, id, or unambiguous beginning of an id.
+
+        Of a name that stands for several platforms' images it is the one for `platform`, or for this machine.
+        """
         image_id = find_image_id(self._table, name)
         if image_id is None:
             raise ImageNotFound(format_missing(name))
-        return self.get(image_id)
+        image = self.get(image_id)
+        return image if platform is None else choose_variant(self, image, name, platform)
 
     def find(self, image_id: str) -> Image | None:
         """The image with exactly this id, if it is here."""
@@ -90,26 +99,44 @@ class ImageStore:
         manifest: Manifest | None = None,
         references: Iterable[Reference] = (),
         digests: Iterable[Reference] = (),
+        index: IndexHere | None = None,
     ) -> None:
-        """Write an image's rows; for use in the transaction that also writes its layers'."""
+        """Write an image's rows; for use in the transaction that also writes its layers'.
+
+        With the index that it came by, the names stand for the images of other platforms, too.
+        """
         image_id = str(config.image_id)
         created_ns = max(0, config.created_ns or 0)
         size = self.layers.stack_size(config.chain_ids)
         chain = config.chain_ids
         document = self._table.get(image_id).document if self._table.has(image_id) else {}
-        described = encode_descriptor(manifest.descriptor) if manifest else None
+        known = self._table.get(image_id).manifest if self._table.has(image_id) else None
+        described = encode_descriptor(manifest.descriptor) if manifest else known
         top = str(chain[-1]) if chain else None
         self._table.put(ImageRecord(image_id, created_ns, size, top, described, document))
+        named = image_id
         for reference in references:
-            self._tag(image_id, reference)
+            if index is None:
+                self._tag(image_id, reference)
+            else:
+                named = add_variant(self._table, self.variants, reference, config, index, self.get)
+                self._stamp(named)
         for reference in digests:
-            self._table.add_repo_digest(str(reference), image_id)
+            self._table.add_repo_digest(str(reference), named)
 
-    def tag(self, image: Image, name: str) -> Reference:
-        """Give an image one more name; whatever had it before has it no more."""
+    def tag(self, image: Image, name: str, *, source: str = "") -> Reference:
+        """Give an image one more name; whatever had it before has it no more.
+
+        `source` is what the image was called: if that stands for several platforms' images, so does the new name.
+        """
         reference = parse_tag(name)
         with self._lock, self.database.transaction():
+            known = self._table.tagged(full_name(source)) == str(image.id) if source else False
+            index = self.variants.index_of(full_name(source)) if known else None
+            ids = self.variants.images_of(full_name(source)) if index else []
             self._tag(str(image.id), reference)
+            if index is not None:
+                self.variants.put(str(reference), index, ids)
         return reference
 
     def remove(self, name: str, *, force: bool = False, in_use: InUse = lambda _: ()) -> list[dict[str, str]]:
@@ -120,13 +147,15 @@ class ImageStore:
             names = [parse_name(text) for text in image.references + image.repo_digests]
             users = in_use(str(image.id))
             plan = plan_removal(image.id, names, given=given, force=force, users=users)
+            company = self._company_of(str(reference) for reference in plan.untag)
             with self.database.transaction():
                 for reference in plan.untag:
                     self._untag(reference)
                 if plan.delete:
                     self._table.remove(str(image.id))
             lines = [{"Untagged": reference.familiar()} for reference in plan.untag]
-            return lines + self._delete_rest(image, []) if plan.delete else lines
+            lines = self._delete_rest(image, lines) if plan.delete else lines
+            return self._remove_company(company, lines, in_use)
 
     def prune(
         self, keep: Callable[[Image], bool], *, dangling_only: bool = True, in_use: InUse = lambda _: ()
@@ -136,13 +165,16 @@ class ImageStore:
         with self._lock:
             before = self.layers.total_size()
             for image in self.list():
-                if (dangling_only and image.references) or not keep(image) or in_use(str(image.id)):
+                if (dangling_only and not image.is_dangling) or not keep(image) or in_use(str(image.id)):
                     continue
+                if image.variant_of:
+                    continue  # goes with the image that its names stand for
                 names = [parse_name(text) for text in image.references + image.repo_digests]
+                company = self._company_of(image.references)
                 with self.database.transaction():
                     self._table.remove(str(image.id))
                 lines += [{"Untagged": reference.familiar()} for reference in names]
-                lines = self._delete_rest(image, lines)
+                lines = self._remove_company(company, self._delete_rest(image, lines), in_use)
             return lines, before - self.layers.total_size()
 
     def history(self, image: Image) -> list[dict[str, Any]]:
@@ -162,7 +194,7 @@ class ImageStore:
         self, keep: Callable[[Image], bool] = lambda _: True, *, shared_sizes: bool = False
     ) -> list[dict[str, Any]]:
         """ImageSummary of those that pass the test; where asked, with the bytes they share with any other."""
-        images = self.list()
+        images = [image for image in self.list() if image.references or not image.variant_of]
         if not shared_sizes:
             return [summarise_image(image) for image in images if keep(image)]
         users = Counter(str(chain) for image in images for chain in image.chain_ids)
@@ -177,6 +209,10 @@ class ImageStore:
             if keep(image)
         ]
 
+    def manifests(self, image_id: str, in_use: InUse = lambda _: ()) -> list[dict[str, Any]]:
+        """ImageManifestSummary of each platform that the image's names stand for."""
+        return describe_manifests(self, self.get(image_id), in_use)
+
     def layers_size(self) -> int:
         """The bytes of all layers, each once."""
         return self.layers.total_size()
@@ -187,15 +223,27 @@ class ImageStore:
         """Load a docker-archive or an OCI layout in a tar; each image with its new names, short."""
         return load_archive(self, stream, platform=platform, progress=progress)
 
-    def save(self, names: Sequence[str], out: Writable) -> None:
-        """Write images as one archive: a repository's name stands for all of its tags."""
+    def save(
+        self,
+        names: Sequence[str],
+        out: Writable,
+        *,
+        platform: Platform | None = None,
+        originals: bool = False,
+    ) -> None:
+        """Write images as one archive: a repository's name stands for all of its tags.
+
+        `originals`: with the manifests and blobs that they came with, and the images for all platforms.
+        """
         exports: dict[Digest, Export] = {}
         for name in names:
-            for export in self._exports(name):
+            for export in self._exports(name, platform):
                 before = exports.get(export.image.id)
                 references = (before.references if before else ()) + export.references
-                exports[export.image.id] = Export(export.image, tuple(dict.fromkeys(references)))
-        save_archive(self, list(exports.values()), out)
+                is_one = platform is not None
+                exports[export.image.id] = Export(export.image, tuple(dict.fromkeys(references)), is_one)
+        write = save_originals if originals else save_archive
+        write(self, list(exports.values()), out)
 
     def import_tar(
         self,
@@ -233,6 +281,10 @@ class ImageStore:
 
     def _tag(self, image_id: str, reference: Reference) -> None:
         self._table.tag(str(reference), image_id)
+        self._stamp(image_id)
+
+    def _stamp(self, image_id: str) -> None:
+        """Remember when the image was named last."""
         record = self._table.get(image_id)
         document = {**record.document, "last_tag_ns": time.time_ns()}
         self._table.put(
@@ -257,8 +309,30 @@ class ImageStore:
         self.forget_blobs(blobs)
         return [*lines, {"Deleted": str(image.id)}, *({"Deleted": chain} for chain in removed)]
 
+    def _company_of(self, references: Iterable[str]) -> tuple[list[str], list[Digest]]:
+        """The images for any platform that these names stand for, and the names' indexes."""
+        names = list(references)
+        indexes = [index for name in names if (index := self.variants.index_of(name)) is not None]
+        ids = {one for name in names for one in self.variants.images_of(name)}
+        return sorted(ids), [parse_digest(index["digest"]) for index in indexes]
+
+    def _remove_company(
+        self, company: tuple[list[str], list[Digest]], lines: list[dict[str, str]], in_use: InUse
+    ) -> list[dict[str, str]]:
+        """Images whose last name has gone go with it, unless a container has them; so do its indexes."""
+        others, indexes = company
+        self.forget_blobs(indexes)
+        for other in others:
+            now = self.find(other)
+            if now is None or not now.is_dangling or now.repo_digests or in_use(str(now.id)):
+                continue
+            with self.database.transaction():
+                self._table.remove(str(now.id))
+            lines = self._delete_rest(now, lines)
+        return lines
+
     def _known_blobs(self) -> set[Digest]:
-        known: set[Digest] = set()
+        known = {decode_descriptor(index, "index").digest for index in self.variants.indexes()}
         for record in self._table.list():
             known.add(parse_digest(record.image_id))
             if record.manifest is not None:
@@ -268,12 +342,12 @@ class ImageStore:
                 known.add(decode_descriptor(dict(layer.blob), "layer").digest)
         return known
 
-    def _exports(self, name: str) -> list[Export]:
+    def _exports(self, name: str, platform: Platform | None) -> list[Export]:
         """An id without names, one tag, or all tags of a repository."""
         tags = find_tags(self._table, name)
         if tags:
-            return [Export(self.get(image_id), (tag,)) for tag, image_id in tags]
-        image = self.resolve(name)
+            return [Export(self.resolve(str(tag), platform), (tag,)) for tag, _ in tags]
+        image = self.resolve(name, platform)
         reference = None if is_id_of(image.id, name) else parse_reference(name)
         return [Export(image, () if reference is None or reference.digest else (reference,))]
 

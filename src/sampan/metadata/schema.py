@@ -78,4 +78,17 @@ _VERIFICATIONS = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_INITIAL, _VERIFICATIONS)
+_VARIANTS = (
+    """CREATE TABLE image_indexes (
+        reference TEXT PRIMARY KEY REFERENCES image_references (reference) ON DELETE CASCADE,
+        descriptor TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE image_variants (
+        reference TEXT NOT NULL REFERENCES image_references (reference) ON DELETE CASCADE,
+        image_id TEXT NOT NULL REFERENCES images (image_id) ON DELETE CASCADE,
+        PRIMARY KEY (reference, image_id)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX image_variants_by_image ON image_variants (image_id)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_INITIAL, _VERIFICATIONS, _VARIANTS)

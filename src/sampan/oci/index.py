@@ -82,6 +82,11 @@ def is_attestation(descriptor: Descriptor, *, of: Collection[str] | None = None)
     return of is None or descriptor.annotations.get(_ATTESTED) in of
 
 
+def attested_digest(descriptor: Descriptor) -> str:
+    """What an attestation is about; nothing if it does not say."""
+    return descriptor.annotations.get(_ATTESTED, "")
+
+
 def encode_index(
     manifests: Iterable[Descriptor], *, docker: bool = False, annotations: Mapping[str, str] | None = None
 ) -> bytes:

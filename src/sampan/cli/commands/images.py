@@ -9,6 +9,7 @@ from sampan.cli.flags import switch
 from sampan.cli.listing import FORMAT_FLAG, Listing
 from sampan.cli.units import format_ago, format_size, format_time
 from sampan.cli.wording import short_id
+from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     filters = parse_filters(options.several("filter"))
     if arguments:
         filters.setdefault("reference", []).append(arguments[0])
+    if options.switch("tree"):
+        return show_tree(context, options, filters)
     template = options.text("format")
     digests = options.switch("digests") or "{{.Digest}}" in template
     images = context.engine.images.list(every=options.switch("all"), digests=digests, filters=filters)
@@ -52,6 +55,18 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         default=_COLUMNS_WITH_DIGEST if digests else _COLUMNS,
         quiet="ID" if options.switch("quiet") else "",
     )
+    return 0
+
+
+def show_tree(context: Context, options: Options, filters: dict[str, list[str]]) -> int:
+    """Each image, and below it its platforms; those that are not here have no size."""
+    from sampan.cli.image_tree import format_tree
+
+    if options.switch("quiet") or options.switch("no-trunc") or options.text("format"):
+        raise InvalidArgument("--quiet, --no-trunc and --format cannot be used with --tree")
+    images = context.engine.images.list(every=options.switch("all"), manifests=True, filters=filters)
+    for line in format_tree(sorted(images, key=lambda image: -image.get("Created", 0))):
+        context.out.line(line)
     return 0
 
 
@@ -133,5 +148,6 @@ COMMAND = Command(
         FORMAT_FLAG,
         switch("no-trunc", "Don't truncate output"),
         switch("quiet", "Only show image IDs", short="q"),
+        switch("tree", "List multi-platform images as a tree"),
     ),
 )
