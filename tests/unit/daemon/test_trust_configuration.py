@@ -4,9 +4,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sampan.daemon.configuration import parse_configuration, read_configuration, read_policy
+from sampan.daemon.trust_configuration import Trust, TrustPublisher, TrustRule
 from sampan.errors import InvalidArgument
 from sampan.oci.reference import parse_reference
 from sampan.registry.trust.policy import Policy, Rule
@@ -131,3 +133,24 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, words: st
         InvalidArgument, match="^" + re.escape(f"{name}, {words}".replace("{}", str(tmp_path)))
     ):
         parse_configuration(text, name)
+
+
+def test_every_key_is_described() -> None:
+    shown = (Path(__file__).parents[3] / "docs/configuration.md").read_text().partition("## Trust")[2]
+    for kind in (Trust, TrustPublisher, TrustRule):
+        for field in msgspec.structs.fields(kind):
+            assert f"{field.encode_name} = " in shown or f".{field.encode_name}]]" in shown, field.encode_name
+
+
+def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
+    shown = (Path(__file__).parents[3] / "docs/configuration.md").read_text().partition("## Trust")[2]
+    example = (
+        shown.partition("```toml\n")[2]
+        .partition("```")[0]
+        .replace("/etc/containers/policy.json", "theirs.json")
+    )
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys/ada.pub").write_bytes(KEY.pem)
+    (tmp_path / "theirs.json").write_text('{"default": [{"type": "reject"}]}')
+    policy = policy_of(tmp_path, example)
+    assert find(policy, "registry.example/team/app").signatures[0].keys == (KEY,)
