@@ -23,11 +23,7 @@ from sampan.api.sharing import pull_image
 from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument, SampanError
 from sampan.image.store import Image
-<<<<<<< /tmp/tmp91j75kug/here
 from sampan.oci.platform import Platform
-from sampan.oci.run_config import RunConfig
-=======
->>>>>>> /tmp/tmp91j75kug/after
 
 routes = web.RouteTableDef()
 
@@ -80,22 +76,15 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
     wanted = [name for joined in names for name in joined.split(",") if name]
     if not wanted:
         raise InvalidArgument("at least one image name is needed")
-<<<<<<< /tmp/tmp91j75kug/here
     platform = query.platform(request.query)
-    for name in wanted:
-        engine.images.resolve(name, platform)
+    images = [engine.images.resolve(name, platform) for name in wanted]
     originals = query.flag(request.query, "sampan.originals")
     response = await open_stream(request, TAR)
     await stream_thread(
         response, lambda out: engine.images.save(wanted, out, platform=platform, originals=originals)
     )
-=======
-    images = [engine.images.resolve(name) for name in wanted]
-    response = await open_stream(request, TAR)
-    await stream_thread(response, lambda out: engine.images.save(wanted, out))
     for image, name in zip(images, wanted, strict=True):
         engine.events.publish("image", "save", str(image.id), {"name": name})
->>>>>>> /tmp/tmp91j75kug/after
     await response.write_eof()
     return response
 
