@@ -178,6 +178,10 @@ def test_a_container_without_ipv4_has_only_ipv6_ports(host: Namespace) -> None:
     reserved = reserver().reserve([PortMapping(80)], only_ipv6, [])
     assert [str(each) for each in reserved.publications] == ["[::]:40000:[fd00::2]:80/tcp"]
     reserved.close()
+    with pytest.raises(
+        PortUnavailable, match=r"cannot publish on 127\.0\.0\.1: the container has no address"
+    ):
+        reserver().reserve([mapping(8000, address="127.0.0.1")], only_ipv6, [])
 
 
 def test_sctp_is_accepted(host: Namespace) -> None:

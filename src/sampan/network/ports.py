@@ -207,6 +207,8 @@ def _take(mapping: PortMapping, port: int, endpoint: Endpoint) -> _Taken:
             except OSError as error:
                 if address != ANY_ADDRESS_6 or error.errno not in _NO_SUCH_FAMILY:
                     raise _cannot_bind(endpoint, publication, error) from error
+        if not taken:
+            raise _without_address(endpoint, mapping)
     except BaseException:
         for _, sock in taken:
             if sock is not None:
@@ -276,6 +278,13 @@ def _already_allocated(endpoint: Endpoint, mapping: PortMapping) -> PortUnavaila
         hint = f"find its container with: sampan ps --filter publish={ports.start}"
         return PortUnavailable(endpoint, reason, hint=hint)
     return PortUnavailable(endpoint, f"Bind for {address} failed: all ports are allocated")
+
+
+def _without_address(endpoint: Endpoint, mapping: PortMapping) -> PortUnavailable:
+    addresses = " and ".join(format_host(address) for address in mapping.host_addresses)
+    return PortUnavailable(
+        endpoint, f"cannot publish on {addresses}: the container has no address of that kind"
+    )
 
 
 def _cannot_bind(endpoint: Endpoint, publication: Publication, error: OSError) -> PortUnavailable:
