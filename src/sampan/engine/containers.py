@@ -7,6 +7,7 @@ Not here: starting and ending them (lifecycle).
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from sampan.engine.names import check_container_name, new_id, new_name
 from sampan.engine.privileges import plan_capabilities
 from sampan.engine.resources import plan_resources
 from sampan.engine.security import parse_security_options
-from sampan.errors import InvalidArgument, NotFound
+from sampan.errors import InvalidArgument, NotFound, SampanError
 from sampan.metadata.containers import ContainerNameTaken, ContainerRecord
 from sampan.oci.platform import Platform
 from sampan.schema.container import ContainerCreate, HostConfig
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from sampan.image.store import Image, ImageStore
     from sampan.metadata.containers import ContainerTable
     from sampan.snapshot.store import SnapshotStore
+
+logger = logging.getLogger(__name__)
 
 NAME_ATTEMPTS = 20
 
@@ -185,6 +188,13 @@ class Containers:
         """Write the document: one transaction."""
         if container.id in self._by_id:
             self._write(container)
+
+    def note(self, container: Container) -> None:
+        """Save what has happened already: a disk that is too full for that makes nothing unhappen."""
+        try:
+            self.save(container)
+        except SampanError as error:
+            logger.error("the state of %s is not recorded: %s", container.name, error)  # noqa: TRY400
 
     def _write(self, container: Container) -> None:
         document = encode_document(container.document)
