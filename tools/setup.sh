@@ -96,3 +96,6 @@ write_launcher() {
 
 ensure_packages
 ensure_venv
+if [ "${1:-}" = --test ] && command -v apt-get > /dev/null; then
+	.venv/bin/python tools/docker_clients.py
+fi

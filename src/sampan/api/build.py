@@ -41,6 +41,10 @@ async def build(request: web.Request) -> web.StreamResponse:
     """ImageBuild."""
     engine = request.app[ENGINE]
     wanted = parse_build_query(request.query)
+    if request.query.get("version") == "2":
+        from sampan.api.session_build import build_in_session
+
+        return await build_in_session(request, wanted)
     wanted["secrets"] = GivenSecrets(_decode_secrets(request.headers.get(SECRETS_HEADER, "")))
     accounts = decode_config_header(request.headers.get("X-Registry-Config", ""))
     wanted["images"] = engine.sharing.source(accounts)
@@ -118,7 +122,7 @@ def _json_map(text: str, name: str) -> dict[str, str | None]:
     if not text:
         return {}
     try:
-        return msgspec.json.decode(text, type=dict[str, str | None]) or {}
+        return msgspec.json.decode(text, type=dict[str, str | None] | None) or {}
     except msgspec.MsgspecError as error:
         raise InvalidArgument(f"{name}: {error}") from None
 
@@ -162,6 +166,9 @@ def _require_same_folder(path: str, identity: str) -> None:
 
 
 @routes.post("/build/cancel")
-async def cancel_build(_: web.Request) -> web.Response:
-    """BuildCancel of BuildKit's sessions: a build ends with its client's connection here."""
+async def cancel_build(request: web.Request) -> web.Response:
+    """BuildCancel of BuildKit's sessions: a build also ends with its client's connection here."""
+    engine = request.app[ENGINE]
+    if engine.has_buildkit:
+        engine.buildkit.builds.cancel(request.query.get("id", ""))
     return web.Response(status=204)

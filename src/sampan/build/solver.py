@@ -27,7 +27,7 @@ from sampan.build.cache import Result
 from sampan.build.compile import CompiledStage, StageNumbers, compile_stage
 from sampan.build.dockerfile import instructions as ins
 from sampan.build.dockerfile.location import DockerfileError, Misuse
-from sampan.build.dockerfile.mounts import RunMount
+from sampan.build.dockerfile.mounts import MountKind, RunMount
 from sampan.build.dockerfile.parser import parse_trigger
 from sampan.build.draft import Draft
 from sampan.build.errors import BuildFailed
@@ -192,9 +192,10 @@ class Solver:
         return Result(identity=str(chain[-1]), snapshot=layer.snapshot)
 
     async def _step(self, step: Step, parent: Result) -> Result:
+        opened = await self._open_origins(step)
         with self.reporter.vertex(step.name, step.marks) as vertex:
             try:
-                result = await self._execute(step, parent, vertex)
+                result = await self._execute(step, parent, opened, vertex)
             except DockerfileError:
                 raise
             except (SampanError, OSError) as error:
@@ -207,17 +208,28 @@ class Solver:
         self.services.cache.hold(result.key)
         self.used.append(result)
 
-    async def _execute(self, step: Step, parent: Result, vertex: Vertex) -> Result:
-        if isinstance(step, RunStep):
-            planned = [await self._planned(mount.mount, mount.origin) for mount in step.mounts]
-            return await self.runner.run(step, parent, tuple(planned), vertex)
+    async def _open_origins(self, step: Step) -> list[origins.Origin | None]:
+        """What the step reads besides its own stage: waited for before the step begins."""
         if isinstance(step, CopyStep):
-            return await self.runner.copy(step, parent, await self._open(step.origin), vertex)
+            return [await self._open(step.origin)]
+        if isinstance(step, RunStep):
+            return [
+                await self._open(mount.origin) if _reads_files(mount.mount) else None for mount in step.mounts
+            ]
+        return []
+
+    async def _execute(
+        self, step: Step, parent: Result, opened: list[origins.Origin | None], vertex: Vertex
+    ) -> Result:
+        if isinstance(step, RunStep):
+            pairs = zip(step.mounts, opened, strict=True)
+            planned = tuple(PlannedMount(mount.mount, origin) for mount, origin in pairs)
+            return await self.runner.run(step, parent, planned, vertex)
+        if isinstance(step, CopyStep):
+            assert opened[0] is not None
+            return await self.runner.copy(step, parent, opened[0], vertex)
         assert isinstance(step, WorkdirStep)
         return await self.runner.workdir(step, parent, vertex)
-
-    async def _planned(self, mount: RunMount, origin: Origin) -> PlannedMount:
-        return PlannedMount(mount, await self._open(origin))
 
     async def _open(self, origin: Origin) -> origins.Origin:
         """A context as its folder, everything else as the directories of a root filesystem."""
@@ -316,6 +328,11 @@ def first_failure(group: BaseExceptionGroup[BaseException]) -> BaseException:
         first_failure(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions
     ]
     return next((error for error in leaves if isinstance(error, SampanError)), leaves[0])
+
+
+def _reads_files(mount: RunMount) -> bool:
+    """Whether a mount shows files of a stage or a context; a cache does when it begins as one of them."""
+    return mount.kind is MountKind.BIND or bool(mount.kind is MountKind.CACHE and mount.source_stage)
 
 
 def short_id(result: Result) -> str:

@@ -14,17 +14,20 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 
 from sampan.build.built import Built
+from sampan.build.dockerfile.location import DockerfileError
+from sampan.build.errors import BuildFailed
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
 from sampan.buildkit.exporting import export, plan_exporters
 from sampan.buildkit.messages.common import Status
-from sampan.buildkit.messages.control import SolveRequest
+from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session, Sessions, ended_with
 from sampan.buildkit.solving import Images, Solving
 from sampan.buildkit.status import CANCELLED, status_of
+from sampan.buildkit.uploads import Uploads
 from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError, Unsupported
 
 _HISTORY = 64
@@ -40,6 +43,9 @@ class Build:
         self.returned: asyncio.Future[ReturnRequest] = asyncio.get_running_loop().create_future()
         self.failure: SampanError | None = None
         self._solving = solving
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
 
     async def solve(self, frontend: str, attributes: Mapping[str, str]) -> str:
         """Solve a Dockerfile; the name of the result."""
@@ -51,8 +57,8 @@ class Build:
         try:
             built = await self._solving.solve(attributes, self.record)
         except SampanError as error:
-            self.failure = error
-            raise
+            self.failure = as_build_failure(error)
+            raise self.failure from error
         ref = secrets.token_hex(12)
         self.refs[ref] = built
         return ref
@@ -76,12 +82,13 @@ class Builds:
         self._builder = builder
         self._images = images
         self._sessions = sessions
+        self.uploads = Uploads()
         self._running: dict[str, Build] = {}
         self._records: dict[str, BuildRecord] = {}
         self._changed = asyncio.Condition()
         self._generation = 0
 
-    async def run(self, request: SolveRequest) -> BuildRecord:
+    async def run(self, request: SolveRequest, *, folder: str = "") -> BuildRecord:
         """A build from its request to its export; its failure is raised, and kept in the record."""
         exporters = plan_exporters(request)
         if request.definition or request.inputs:
@@ -89,7 +96,8 @@ class Builds:
         session = await self._sessions.get(request.session)
         record = BuildRecord(request.ref, request.frontend, dict(request.frontend_attrs), exporters=exporters)
         async with self._recorded(record), AsyncExitStack() as stack, ended_with(session):
-            build = Build(record, Solving(self._builder, self._images, session, stack))
+            solving = Solving(self._builder, self._images, session, stack, folder=folder)
+            build = Build(record, solving)
             with self._running_as(request.ref, build):
                 await self._announce()
                 response = await self._outcome(build, request, session)
@@ -115,9 +123,25 @@ class Builds:
         await self._wait_for(lambda: ref in self._records, ref)
         return self._records[ref]
 
+    async def follow(self, ref: str, building: asyncio.Future[BuildRecord]) -> AsyncIterator[StatusResponse]:
+        """The progress of a build that has just been asked for, until it ends."""
+        begun = asyncio.ensure_future(self.watch(ref))
+        try:
+            await asyncio.wait([begun, building], return_when=asyncio.FIRST_COMPLETED)
+            if begun.done() and begun.exception() is None:
+                async for response in begun.result().watch():
+                    yield response
+        finally:
+            begun.cancel()
+
     def records(self) -> list[BuildRecord]:
         """All that are known, the oldest first; calls of a gateway that built nothing are not told of."""
         return [record for record in self._records.values() if record.steps]
+
+    def cancel(self, ref: str) -> None:
+        """Stop a build, if it is under way."""
+        if ref in self._running:
+            self._running[ref].task.cancel()
 
     def forget(self, ref: str) -> None:
         """Remove a build from the history."""
@@ -157,6 +181,7 @@ class Builds:
         finally:
             del self._running[ref]
             build.returned.cancel()
+            self.uploads.release(ref)
 
     def _shrink(self) -> None:
         ended = [record for record in self._records.values() if record.completed_ns and not record.pinned]
@@ -175,6 +200,13 @@ class Builds:
                     await self._changed.wait_for(condition)
             except TimeoutError:
                 raise NotFound(f"no such build: {ref}") from None
+
+
+def as_build_failure(error: SampanError) -> SampanError:
+    """What is wrong with a build is told without the name of a code, as BuildKit tells it."""
+    if isinstance(error, NotFound | InvalidArgument) and not isinstance(error, DockerfileError):
+        return BuildFailed(error.message, hint=error.hint)
+    return error
 
 
 def _chosen(returned: ReturnRequest, failure: SampanError | None) -> str:

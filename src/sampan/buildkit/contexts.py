@@ -63,8 +63,8 @@ class SessionFiles:
                 messages = await call.receive_some()
                 if not messages:
                     raise DataCorrupt("file transfer: the client stopped in the middle")
-                for number in await self._blocking.run(receiver.feed, messages):
-                    await call.send(Packet(REQUEST, id=number))
+                wanted = await self._blocking.run(receiver.feed, messages)
+                await call.send(*(Packet(REQUEST, id=number) for number in wanted))
                 report(receiver.received_bytes)
                 if receiver.is_complete and not has_ended:
                     has_ended = True

@@ -134,8 +134,8 @@ def _is_wanted(record: BuildRecord, request: messages.BuildHistoryRequest) -> bo
 
 
 def _refuse_filters(filters: list[str]) -> None:
-    if filters:
-        raise Unsupported(f"filter {filters[0]} is not supported yet")
+    for text in filter(None, filters):  # buildx sends an empty one where there is none
+        raise Unsupported(f"filter {text} is not supported yet")
 
 
 def _usage_record(record: dict[str, Any]) -> messages.UsageRecord:

@@ -71,9 +71,9 @@ class Stream:
             self._acknowledge()
         return messages
 
-    async def send(self, message: bytes) -> None:
-        """Send a message, and wait while the other side or the socket takes no more."""
-        data = memoryview(_PREFIX.pack(0, len(message)) + message)
+    async def send(self, *messages: bytes) -> None:
+        """Send messages, and wait while the other side or the socket takes no more."""
+        data = memoryview(b"".join([part for one in messages for part in (_PREFIX.pack(0, len(one)), one)]))
         while data:
             self._raise_error()
             room = self._connection.room(self.number)

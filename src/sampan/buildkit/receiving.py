@@ -32,6 +32,8 @@ FOLDER = "files"
 _INDEX = "index"
 _MOST_OPEN = 64
 _NO_LINKS = 0x04 | 0x08  # RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_MADE_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -65,6 +67,7 @@ class TreeReceiver:
         self._new: dict[str, _Known] = {}
         self._count = 0
         self._asked: dict[int, tuple[str, _Known]] = {}
+        self._unmade: set[str] = set()
         self._open: dict[int, _Incoming] = {}
         self._root = os.open(f"{place}/{FOLDER}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._parent: tuple[str, int] = ("", self._root)
@@ -139,7 +142,7 @@ class TreeReceiver:
         return self._make(number, path, known, is_there=old is not None)
 
     def _make(self, number: int, path: str, known: _Known, *, is_there: bool) -> list[int]:
-        """Make what needs no content; a file is made empty, and asked for."""
+        """Make what needs no content; a file is asked for, and made when its content comes."""
         parent, name = self._open_parent(path)
         kind = known.mode & files.GO_TYPE
         mode = files.permissions(known.mode)
@@ -153,9 +156,8 @@ class TreeReceiver:
         elif kind == 0 and known.linkname:
             self._link(os.fsdecode(known.linkname), parent, name)
         elif kind == 0:
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
-            os.close(fd)
             self._asked[number] = (path, known)
+            self._unmade.add(path)
             return [number]
         else:
             self._make_special(parent, name, known)
@@ -180,6 +182,9 @@ class TreeReceiver:
             raise InvalidArgument(f"file transfer: {name!r} is a link to what was not told")
         source, last = self._open_folder(target)
         try:
+            if target in self._unmade:
+                self._unmade.discard(target)
+                os.close(os.open(last, _NEW_FILE, 0o600, dir_fd=source))
             os.link(last, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
         finally:
             os.close(source)
@@ -201,7 +206,9 @@ class TreeReceiver:
             raise InvalidArgument(f"file transfer: data of file {number}, which was not asked for")
         path, known = asked
         parent, name = self._open_parent(path)
-        fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        is_new = path in self._unmade
+        self._unmade.discard(path)
+        fd = os.open(name, _NEW_FILE if is_new else _MADE_FILE, 0o600, dir_fd=parent)
         self._open[number] = incoming = _Incoming(path, known, os.fdopen(fd, "wb", buffering=0))
         return incoming
 

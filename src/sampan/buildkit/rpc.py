@@ -142,9 +142,9 @@ class ClientCall(Generic[_Response]):
         self._path = path
         self._response = response
 
-    async def send(self, message: Message) -> None:
-        """Send one message."""
-        await self.stream.send(encode_message(message))
+    async def send(self, *messages: Message) -> None:
+        """Send messages."""
+        await self.stream.send(*map(encode_message, messages))
 
     async def receive(self) -> _Response | None:
         """The next message, None when there are no more; the other side's error is raised."""

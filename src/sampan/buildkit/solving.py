@@ -27,12 +27,18 @@ Images = Callable[[CredentialsOf], ImageSource]
 
 
 class Solving:
-    """One build's part that comes before its export; everything fetched for it goes with `stack`."""
+    """One build's part that comes before its export; everything fetched for it goes with `stack`.
 
-    def __init__(self, builder: Builder, images: Images, session: Session, stack: AsyncExitStack) -> None:
+    A `folder` is a context with its Dockerfile that has come by another way.
+    """
+
+    def __init__(
+        self, builder: Builder, images: Images, session: Session, stack: AsyncExitStack, *, folder: str = ""
+    ) -> None:
         self._builder = builder
         self.images = images(session.credentials)
         self._session = session
+        self._folder = folder
         self._stack = stack
         self._files = SessionFiles(session, builder.workplace, stack)
 
@@ -73,6 +79,8 @@ class Solving:
         filename = _inside(wanted.filename)
         if wanted.upload:
             return await self._files.fetch_upload(wanted.upload), sources
+        if self._folder:
+            return self._folder, sources
         names = ignore_file_names(filename)[:1]
         place = await self._files.fetch(
             wanted.dockerfile_folder, purpose="dockerfile", followed=(filename, *names)

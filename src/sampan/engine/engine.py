@@ -137,6 +137,11 @@ class Engine:
 
         return BuildKit(self.builder, partial(SessionImages, self.sharing))
 
+    @property
+    def has_buildkit(self) -> bool:
+        """Whether a client of BuildKit's API has come."""
+        return "buildkit" in self.__dict__
+
     async def start(self) -> None:
         """Find what still runs, record what has ended, sweep what nobody names."""
         for path in (self.roots.containers, self.roots.running):
