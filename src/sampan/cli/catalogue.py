@@ -109,6 +109,10 @@ COMMANDS: dict[str, Entry] = {
     "image rm": _RMI,
     "builder build": _IMAGE["build"],
     "builder prune": Entry("prune:BUILDER", "Remove build cache"),
+    "compose config": Entry("compose.config", "Parse, resolve and render compose file in canonical format"),
+    "compose convert": Entry(
+        "compose.config", "Parse, resolve and render compose file in canonical format", alias=True
+    ),
     "engine run": Entry("engine:RUN", "Run the engine in the foreground"),
     "engine start": Entry("engine:START", "Start the engine in the background"),
     "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),
@@ -145,6 +149,7 @@ COMMANDS: dict[str, Entry] = {
 
 GROUPS = {
     "builder": "Manage builds",
+    "compose": "Define and run multi-container applications",
     "container": "Manage containers",
     "engine": "Manage the engine",
     "image": "Manage images",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from sampan.cli.options import Options
 from sampan.client.address import Address, resolve_address
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class Context:
     """Connects to the engine when first asked for it, and starts one where that is allowed."""
 
-    __slots__ = ("_engine", "debug", "environ", "host", "invoked", "out", "roots")
+    __slots__ = ("_engine", "compose", "debug", "environ", "host", "invoked", "out", "roots")
 
     def __init__(
         self, *, environ: Mapping[str, str], out: Output, roots: Roots, host: str = "", debug: bool = False
@@ -28,6 +29,7 @@ class Context:
         self.host = host
         self.debug = debug
         self.invoked = ""
+        self.compose = Options({})  # the flags between `compose` and its subcommand
         self._engine: Engine | None = None
 
     @property

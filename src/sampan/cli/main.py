@@ -121,6 +121,13 @@ def _dispatch(context: Context, words: list[str]) -> int:
     from sampan.cli.catalogue import COMMANDS, GROUPS
 
     name, rest = words[0], words[1:]
+    if name == "compose":
+        from sampan.cli.compose import take_project_flags
+
+        try:
+            rest = take_project_flags(context, rest)
+        except FlagError as error:
+            return _refuse_flags(context.out, error, f"Usage:  {PROGRAM} compose [OPTIONS] COMMAND", name)
     while name in GROUPS:
         if not rest or rest[0] in ("--help", "-h"):
             return _say_group_help(context.out, name)
