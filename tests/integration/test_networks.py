@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -124,6 +125,45 @@ def test_an_address_needs_a_subnet_of_the_users(cli: CommandLine) -> None:
 def test_what_cannot_be_had_is_named(cli: CommandLine, flags: list[str], message: str) -> None:
     assert message in cli.fails(1, "network", "create", *flags, "sea")
     assert "sea" not in cli.out("network", "ls", "-q", "--filter", "name=sea")
+
+
+def test_a_network_is_made_from_a_configuration(cli: CommandLine) -> None:
+    pools = ["--subnet", "10.216.0.0/24", "--ip-range", "10.216.0.128/25"]
+    option = ["-o", "com.docker.network.driver.mtu=1300"]
+    cli("network", "create", "--config-only", *pools, *option, "chart")
+    assert (
+        cli.out("network", "ls", "--filter", "name=chart", "--format", "{{.Driver}} {{.Scope}}")
+        == "null local"
+    )
+    cli("network", "create", "--config-from", "chart", "sea")
+    made = inspect_network(cli, "sea")
+    assert made["ConfigFrom"] == {"Network": "chart"}
+    assert made["IPAM"]["Config"] == [  # type: ignore[index]
+        {"Subnet": "10.216.0.0/24", "IPRange": "10.216.0.128/25", "Gateway": "10.216.0.1"}
+    ]
+    assert "mtu 1300" in cli.out("run", "--rm", "--network", "sea", "busybox", "ip", "addr", "show", "eth0")
+    error = cli.fails(1, "network", "rm", "chart")
+    assert 'configuration network "chart" is in use' in error
+    error = cli.fails(125, "run", "--rm", "--network", "chart", "busybox", "true")
+    assert "cannot create endpoint on configuration-only network" in error
+    error = cli.fails(1, "network", "create", "--config-from", "sea", "bay")
+    assert 'configuration network "sea" does not exist' in error
+    error = cli.fails(1, "network", "create", "--config-from", "chart", *option, "bay")
+    assert (
+        "network driver options are not supported if the network depends on a configuration network" in error
+    )
+    cli("network", "rm", "sea", "chart")
+
+
+def test_a_routed_network_publishes_at_the_containers_own_address(cli: CommandLine) -> None:
+    mode = ["-o", "com.docker.network.bridge.gateway_mode_ipv4=routed"]
+    cli("network", "create", "--subnet", "10.217.0.0/24", *mode, "sea")
+    serve(cli, "web", "--network", "sea", "-p", "0.0.0.0:18097:80")
+    assert cli.out("port", "web") == "80/tcp -> 0.0.0.0:"
+    with urllib.request.urlopen("http://10.217.0.2/", timeout=5) as answer:
+        assert answer.read() == b"here\n"
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 18097))  # no port of the host is taken
 
 
 def test_the_predefined_networks_stay(cli: CommandLine) -> None:

@@ -25,7 +25,7 @@ from sampan.engine.names import new_id
 from sampan.engine.naming import Naming
 from sampan.engine.network_model import HOST_BINDING, Network, Range
 from sampan.engine.publishing import Publishing
-from sampan.errors import InvalidArgument, NotFound
+from sampan.errors import InvalidArgument, NotFound, PermissionDenied
 from sampan.network.address import Address, mac_of_address
 from sampan.network.bridge import ISOLATED, ROUTED
 from sampan.network.endpoint import plan_endpoint, plan_host_endpoint
@@ -134,6 +134,8 @@ class Memberships:
 
     def place(self, container: Container, network: Network, endpoint: Endpoint) -> None:
         """Give one endpoint all that it has while the container runs."""
+        if network.settings.config_only:
+            raise PermissionDenied("cannot create endpoint on configuration-only network")
         self.networks.kernel.require(network)
         endpoint.network_id = network.id
         address = self._take(container, network, endpoint)

@@ -102,18 +102,23 @@ def _check_scope(create: NetworkCreate) -> None:
 def _check_config(create: NetworkCreate) -> None:
     """Source: libnetwork's validateConfiguration."""
     is_from = bool(create.config_from and create.config_from.network)
-    if create.config_only and create.internal:
+    if create.config_only and (create.internal or create.attachable or create.scope):
         raise PermissionDenied(
             "configuration network can only contain network specific fields. Network operator fields like "
             "[ ingress | internal | attachable | scope ] are not supported."
         )
     if create.config_only and is_from:
         raise PermissionDenied("a configuration network cannot depend on another configuration network")
-    if is_from and ((create.ipam and create.ipam.config) or create.enable_ipv6 or create.options):
+    has_pools = create.ipam is not None and bool(create.ipam.config or create.ipam.options)
+    if is_from and (has_pools or create.enable_ipv4 is False or create.enable_ipv6 or create.labels):
         raise PermissionDenied(
             "user specified configurations are not supported if the network depends on a configuration network"
         )
-    if create.enable_ipv4 is False and not create.enable_ipv6 and not is_from:
+    if is_from and create.options:
+        raise PermissionDenied(
+            "network driver options are not supported if the network depends on a configuration network"
+        )
+    if create.enable_ipv4 is False and not create.enable_ipv6:
         raise InvalidArgument("IPv4 or IPv6 must be enabled")
 
 
@@ -141,10 +146,8 @@ def apply_config(create: NetworkCreate, config: Network | None) -> NetworkCreate
     """What is asked of a network that takes its configuration from another, `--config-from`."""
     assert create.config_from is not None
     name = create.config_from.network
-    if config is None:
-        raise NotFound(f"network {name} not found")
-    if not config.settings.config_only:
-        raise PermissionDenied(f"{name!r} is not a configuration network")
+    if config is None or not config.settings.config_only:
+        raise NotFound(f'configuration network "{name}" does not exist')
     settings = config.settings
     pools = [
         IpamPool(pool.subnet, pool.ip_range, pool.gateway, pool.reserved)
@@ -156,7 +159,7 @@ def apply_config(create: NetworkCreate, config: Network | None) -> NetworkCreate
         enable_ipv4=settings.has_ipv4,
         enable_ipv6=settings.has_ipv6,
         options=settings.options,
-        labels={**settings.labels, **(create.labels or {})},
+        labels=settings.labels,
     )
 
 

@@ -28,7 +28,7 @@ def describe_network(network: Network) -> dict[str, Any]:
         "Id": network.id,
         "Created": format_time(network.created_ns),
         "Scope": "local",
-        "Driver": settings.driver,
+        "Driver": "null" if settings.config_only else settings.driver,  # as Docker has it
         "EnableIPv4": settings.has_ipv4,
         "EnableIPv6": settings.has_ipv6,
         "IPAM": {

@@ -184,9 +184,9 @@ class Networks:
             network = self.find(name)
             if network.is_predefined:
                 raise PermissionDenied(f"{network.name} is a pre-defined network and cannot be removed")
-            if users := [each for each in self.all() if each.settings.config_from == network.name]:
+            if any(each.settings.config_from == network.name for each in self.all()):
                 raise PermissionDenied(
-                    f"configuration network {network.name!r} is in use by network {users[0].name!r}"
+                    f'error while removing network: configuration network "{network.name}" is in use'
                 )
             members = self.addresses.members(network.id)
             if members:
