@@ -42,7 +42,7 @@ def render_project(project: Project, *, json: bool) -> dict[str, Plain]:
         values = getattr(project, section)
         if values:
             rendered[section] = {key: render(_shown(values[key], section), json=json) for key in values}
-    rendered |= {key: project.extensions[key] for key in sorted(project.extensions)}
+    rendered |= sort_keys(project.extensions)
     return dict(sorted(rendered.items())) if json else rendered
 
 
@@ -55,6 +55,13 @@ def _shown(value: Any, section: str) -> Any:
 
 def _as_given(value: FileObject) -> dict[str, Any]:
     return asdict(value)
+
+
+def sort_keys(value: Plain) -> Plain:
+    """What has no order of its own, in that of the alphabet."""
+    if isinstance(value, dict):
+        return {key: sort_keys(value[key]) for key in sorted(value)}
+    return [sort_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def render(value: Any, *, json: bool = False) -> Plain:
@@ -74,7 +81,7 @@ def render(value: Any, *, json: bool = False) -> Plain:
             rendered[name] = _render_field(field, item, json=json)
     extensions = getattr(value, "extensions", None)
     if extensions and not json:
-        rendered |= {key: extensions[key] for key in sorted(extensions)}
+        rendered |= sort_keys(extensions)
     return rendered
 
 

@@ -53,6 +53,6 @@ def _integer(sign: str, digits: str) -> int | float:
 
 def needs_quotes(text: str) -> bool:
     """Whether text without quotes would be read as something else, by YAML 1.2 or by 1.1."""
-    if text in _OLD_BOOLEANS or text == "<<" or _BASE_60.match(text):
+    if text in _OLD_BOOLEANS or _BASE_60.match(text):
         return True
     return not isinstance(resolve_scalar(text), str) or _DATE.match(text) is not None

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from sampan.client.api import Engine
 from sampan.client.frames import iter_frames
 from sampan.compose.model_hooks import Hook
@@ -37,12 +39,12 @@ def run_hook(engine: Engine, container_id: str, name: str, hook: Hook, report: R
     }
     exec_id = engine.containers.exec(container_id, body)
     connection = engine.execs.start(exec_id, tty=False)
-    with connection.socket:
+    try:
         received = iter(lambda: connection.socket.recv(_READ_BYTES), b"")
-        pieces = ([connection.initial] if connection.initial else []), received
-        for source in pieces:
-            for _, data in iter_frames(source):
-                report.output(f"Container {name}", data.decode(errors="replace"))
+        for _, data in iter_frames(chain((connection.initial,), received)):
+            report.output(f"Container {name}", data.decode(errors="replace"))
+    finally:
+        connection.socket.close()
     return int(engine.execs.inspect(exec_id).get("ExitCode") or 0)
 
 

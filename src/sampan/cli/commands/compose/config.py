@@ -86,13 +86,13 @@ def _render(context: Context, options: Options, services: list[str]) -> str:
 def _plain_tree(context: Context, options: Options) -> object:
     """Variables stand as they are written, so there is no model: the tree itself, sorted."""
     _, tree = load_tree(context, **_load_flags(options))
-    return _sorted(tree)
+    from sampan.compose.render import sort_keys
+    from sampan.compose.sources import VALUE_KEY
 
-
-def _sorted(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value) if key != "x-#value"}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+    for section in ("secrets", "configs"):
+        for entry in (tree.get(section) or {}).values():
+            entry.pop(VALUE_KEY, None)
+    return sort_keys(tree)
 
 
 def _format(value: object, kind: str) -> str:
