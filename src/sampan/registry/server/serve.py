@@ -18,7 +18,9 @@ from collections.abc import Callable, Sequence
 
 from sampan.errors import Unavailable
 from sampan.linux.process import set_parent_death_signal
-from sampan.registry.server.worker import Plan, run_worker
+from sampan.registry.server.storage.store import Store
+from sampan.registry.server.telemetry import Telemetry
+from sampan.registry.server.worker import Plan, open_gate, run_worker
 
 MOST_DEFAULT_WORKERS = 4
 _QUICK_DEATH_S = 1.0
@@ -45,10 +47,24 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
     return sockets
 
 
+def prepare(plan: Plan) -> None:
+    """Find out what is wrong with a plan before anything is started."""
+    Store(plan.root)
+    open_gate(plan)
+    if plan.certificate:
+        plan.certificate.load()
+
+
 def serve(plan: Plan, sockets: Sequence[socket.socket]) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
-    supervisor = _Supervisor(sockets, lambda listener: run_worker(plan, listener))
-    return supervisor.run()
+    telemetry = Telemetry(len(sockets))
+
+    def work(place: int) -> None:
+        telemetry.row = place
+        telemetry.reset_gauges()
+        run_worker(plan, sockets[place], telemetry)
+
+    return _Supervisor(sockets, work).run()
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -61,7 +77,7 @@ def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 class _Supervisor:
-    def __init__(self, sockets: Sequence[socket.socket], work: Callable[[socket.socket], None]) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], work: Callable[[int], None]) -> None:
         self._sockets = sockets
         self._work = work
         self._workers: dict[int, tuple[int, float]] = {}
@@ -70,6 +86,7 @@ class _Supervisor:
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
+        signal.signal(signal.SIGHUP, self._renew)
         for place in range(len(self._sockets)):
             self._start(place)
         failures = 0
@@ -79,7 +96,7 @@ class _Supervisor:
             if self._is_ending:
                 failures += status != 0
                 continue
-            if time.monotonic() - since < _QUICK_DEATH_S:
+            if status and time.monotonic() - since < _QUICK_DEATH_S:
                 self._end()  # it would die again, and again
                 failures += 1
                 continue
@@ -89,25 +106,32 @@ class _Supervisor:
     def _start(self, place: int) -> None:
         pid = os.fork()
         if pid == 0:
-            self._become_worker(self._sockets[place])
+            self._become_worker(place)
         self._workers[pid] = place, time.monotonic()
         if self._is_ending:  # the signal came while it was being forked
             os.kill(pid, signal.SIGTERM)
 
-    def _become_worker(self, listener: socket.socket) -> None:
+    def _become_worker(self, place: int) -> None:
         status = 1
         try:
             set_parent_death_signal(signal.SIGKILL)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             for other in self._sockets:
-                if other is not listener:
+                if other is not self._sockets[place]:
                     other.close()
-            self._work(listener)
+            self._work(place)
             status = 0
         except BaseException:  # noqa: BLE001 - the last frame of this process
             traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(status)
+
+    def _renew(self, *_: object) -> None:
+        """New workers read certificates and passwords anew."""
+        for pid in list(self._workers):
+            os.kill(pid, signal.SIGTERM)
 
     def _end(self, *_: object) -> None:
         self._is_ending = True

@@ -32,8 +32,11 @@ class Gate(Protocol):
     ) -> Exception:
         """Why they may not: 401 with a challenge for those who have not said who they are, else 403."""
 
-    def greet(self, request: BaseRequest, principal: Principal) -> None:
-        """Let somebody see that this is a registry, or raise Refusal (401) with a challenge."""
+    def greet(self, request: BaseRequest, principal: Principal, scope: str = "") -> None:
+        """Let somebody see that this is a registry, or raise Refusal (401) with a challenge.
+
+        `scope` is that of a token which asking for more than that takes.
+        """
 
 
 class Anybody:
@@ -60,5 +63,5 @@ class OpenGate:
         """Never asked: anybody may do anything."""
         raise AssertionError(f"{principal.name} may not {action} {repository}")
 
-    def greet(self, request: BaseRequest, principal: Principal) -> None:
+    def greet(self, request: BaseRequest, principal: Principal, scope: str = "") -> None:
         """Everyone is welcome."""

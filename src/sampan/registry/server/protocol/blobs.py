@@ -15,7 +15,7 @@ from typing import BinaryIO
 from aiohttp import web
 
 from sampan.oci.digest import Digest
-from sampan.registry.server.errors import blob_unknown
+from sampan.registry.server.errors import Refusal, blob_unknown
 from sampan.registry.server.protocol.call import (
     VERSION,
     Call,
@@ -25,6 +25,8 @@ from sampan.registry.server.protocol.call import (
     not_modified,
 )
 from sampan.registry.server.protocol.ranges import parse_range
+from sampan.registry.server.storage.repository import Repository
+from sampan.registry.server.transit import TransitFailed
 
 OCTETS = "application/octet-stream"
 _IN_MEMORY_BYTES = 64 << 10
@@ -41,7 +43,7 @@ async def get_blob(call: Call) -> web.StreamResponse:
     try:
         file = open(repository.blob(digest), "rb", buffering=0)  # noqa: ASYNC230, SIM115 - no disk; closed below
     except FileNotFoundError:
-        raise blob_unknown(digest) from None
+        return await _pass_on(call, repository, digest)
     with file:
         size = os.fstat(file.fileno()).st_size
         part = _wanted_part(call.request, digest, size)
@@ -57,11 +59,15 @@ async def head_blob(call: Call) -> web.StreamResponse:
     """Whether it is here. Who is told so may rely on it: it stays for the time of grace."""
     repository = call.repository("pull")
     digest = call.digest()
+    size: int | None
     try:
         status = os.stat(repository.blob(digest))
     except FileNotFoundError:
-        raise blob_unknown(digest) from None
-    size: int | None = status.st_size
+        size = await call.service.upstreams.blob_size(call, repository, digest)
+        if size is None:
+            raise blob_unknown(digest) from None
+        return answer(200, {**_headers(digest), "Content-Type": OCTETS, "Content-Length": str(size)})
+    size = status.st_size
     if time.time() - status.st_ctime > call.service.limits.grace_s / 2:
         size = await call.block(call.store.renew, repository, digest)
         if size is None:
@@ -90,8 +96,7 @@ async def send_file(
     try:
         await _send(call, response, file, start, count)
     except (TimeoutError, ConnectionError):
-        if call.request.transport is not None:
-            call.request.transport.abort()  # the rest cannot be anything but the blob's bytes
+        _abort(call)
     return response
 
 
@@ -111,6 +116,40 @@ async def _send(call: Call, response: web.StreamResponse, file: BinaryIO, start:
                 await response.write(await call.block(os.pread, file.fileno(), size, start))
         start += size
     await response.write_eof()
+
+
+async def _pass_on(call: Call, repository: Repository, digest: Digest) -> web.StreamResponse:
+    """A blob that a cache has yet to fetch: given out while it comes, or in part when it is here."""
+    transit = await call.service.upstreams.blob(call, repository, digest)
+    if "Range" in call.request.headers:
+        try:
+            await transit.wait()
+        except TransitFailed as error:
+            raise Refusal("UNAVAILABLE", "the upstream did not give the blob", status=502) from error
+        return await get_blob(call)
+    fields = {**VERSION, **_headers(digest), "Content-Type": OCTETS}
+    response = web.StreamResponse(headers={**fields, "Content-Length": str(transit.descriptor.size)})
+    parts = transit.iter_parts()
+    try:
+        first = await anext(parts, b"")
+    except TransitFailed as error:
+        raise Refusal("UNAVAILABLE", "the upstream did not give the blob", status=502) from error
+    await response.prepare(call.request)
+    try:
+        await response.write(first)
+        async for part in parts:
+            async with asyncio.timeout(call.service.limits.stall_s):
+                await response.write(part)
+        await response.write_eof()
+    except (TransitFailed, TimeoutError, ConnectionError):
+        _abort(call)
+    return response
+
+
+def _abort(call: Call) -> None:
+    """End the connection: the rest of an answer cannot be anything but the blob's bytes."""
+    if call.request.transport is not None:
+        call.request.transport.abort()
 
 
 def _wanted_part(request: web.BaseRequest, digest: Digest, size: int) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aiohttp import web
 
@@ -18,6 +18,11 @@ from sampan.registry.server.names import is_repository
 from sampan.registry.server.protocol.routes import Route
 from sampan.registry.server.storage.repository import MAX_MANIFEST_BYTES, Repository
 from sampan.registry.server.storage.store import Store
+
+if TYPE_CHECKING:
+    from sampan.registry.server.access_log import AccessLog
+    from sampan.registry.server.telemetry import Telemetry
+    from sampan.registry.server.upstream import Upstreams
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -47,7 +52,12 @@ class Service:
     store: Store
     gate: Gate
     threads: ThreadPoolExecutor
+    telemetry: Telemetry
+    upstreams: Upstreams
     limits: Limits = field(default_factory=Limits)
+    log: AccessLog | None = None
+    has_pages: bool = True
+    has_metrics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,8 @@ class Call:
         if not is_repository(name):
             raise Refusal("NAME_INVALID", "invalid repository name", detail={"name": name[:256]})
         self.require(action, name)
+        if action == "push" and self.service.upstreams.rule_for(name) is not None:
+            raise Refusal("UNSUPPORTED", f"{name} is a cache of another registry")
         return self.store.repository(name)
 
     def require(self, action: Action, name: str) -> None:

@@ -7,12 +7,17 @@ registry gets.
 
 from __future__ import annotations
 
+import errno
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from sampan.errors import DiskFull, InvalidArgument, SampanError
+from sampan.errors import DiskFull, InvalidArgument
+from sampan.registry.server import telemetry
+from sampan.registry.server.access import token_endpoint
 from sampan.registry.server.errors import Refusal
 from sampan.registry.server.protocol import blobs, listing, manifests, uploads
 from sampan.registry.server.protocol.call import VERSION, Call, Service, answer
@@ -29,6 +34,25 @@ async def ping(call: Call) -> web.StreamResponse:
     return answer(200, body=b"{}")
 
 
+async def show_metrics(call: Call) -> web.StreamResponse:
+    """``/metrics``, for everyone whom the registry knows."""
+    if not call.service.has_metrics:
+        raise _not_found()
+    call.service.gate.greet(call.request, call.principal)
+    used = await call.block(call.store.stored_bytes)
+    gauges = {"sampan_registry_stored_bytes": ("Bytes of all blobs, each counted once.", float(used))}
+    return answer(200, {}, call.service.telemetry.render(gauges), telemetry.CONTENT_TYPE)
+
+
+async def show_page(call: Call) -> web.StreamResponse:
+    """What people see; the templates are loaded when the first of them comes."""
+    from sampan.registry.server.pages.site import show_page as show
+
+    if not call.service.has_pages:
+        raise _not_found()
+    return await show(call)
+
+
 ENDPOINTS: dict[Resource, dict[str, Endpoint]] = {
     "base": {"GET": ping, "HEAD": ping},
     "catalog": {"GET": listing.list_repositories},
@@ -42,6 +66,9 @@ ENDPOINTS: dict[Resource, dict[str, Endpoint]] = {
         "PUT": uploads.finish_upload,
         "DELETE": uploads.cancel_upload,
     },
+    "token": {"GET": token_endpoint.get_token, "POST": token_endpoint.post_token},
+    "metrics": {"GET": show_metrics},
+    "page": {"GET": show_page, "HEAD": show_page},
     "manifest": {
         "GET": manifests.get_manifest,
         "HEAD": manifests.get_manifest,
@@ -52,35 +79,68 @@ ENDPOINTS: dict[Resource, dict[str, Endpoint]] = {
 
 
 async def respond(service: Service, request: web.BaseRequest) -> web.StreamResponse:
-    """The answer, whatever happens."""
+    """The answer, whatever happens; counted and noted in the log."""
+    started = time.monotonic()
+    service.telemetry.begin()
+    seen = _Seen()
+    response: web.StreamResponse | None = None
     try:
-        return await _respond(service, request)
+        response = await _respond_safely(service, request, seen)
+    finally:
+        seconds = time.monotonic() - started
+        status = response.status if response is not None else 499
+        has_body = response is not None and request.method != "HEAD"
+        size = response.content_length or 0 if response is not None and has_body else 0
+        service.telemetry.end(seen.resource, request.method, status, seconds)
+        service.telemetry.add("sampan_registry_sent_bytes_total", size)
+        if service.log is not None:
+            service.log.add(request, seen.user, status, size, seconds)
+    return response
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a request, for those who count."""
+
+    resource: Resource = "page"
+    user: str = ""
+
+
+async def _respond_safely(service: Service, request: web.BaseRequest, seen: _Seen) -> web.StreamResponse:
+    try:
+        return await _respond(service, request, seen)
     except Refusal as error:
         return _refuse(request, error)
     except DiskFull:
         return _refuse(request, Refusal("UNAVAILABLE", "no space left on the registry's disk", status=507))
     except InvalidArgument as error:
         return _refuse(request, Refusal("UNSUPPORTED", error.message, status=400))
-    except SampanError as error:
-        logger.exception("%s %s", request.method, request.path)
-        return _refuse(request, Refusal("UNKNOWN", error.message))
     except ConnectionError:  # nobody is there to read it
         return _refuse(request, Refusal("SIZE_INVALID", "the body ended early"))
+    except OSError as error:
+        logger.exception("%s %s", request.method, request.path)
+        return _refuse(request, _explain(error))
     except Exception:
         logger.exception("%s %s", request.method, request.path)
         return _refuse(request, Refusal("UNKNOWN", "the registry failed; its log says why"))
 
 
-async def _respond(service: Service, request: web.BaseRequest) -> web.StreamResponse:
+def _explain(error: OSError) -> Refusal:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal("UNAVAILABLE", "no space left on the registry's disk", status=507)
+    return Refusal("UNKNOWN", "the registry failed; its log says why")
+
+
+async def _respond(service: Service, request: web.BaseRequest, seen: _Seen) -> web.StreamResponse:
     route = _find_route(request)
-    methods = ENDPOINTS.get(route.resource)
-    if methods is None:
-        raise _not_found()
+    seen.resource = route.resource
+    methods = ENDPOINTS[route.resource]
     endpoint = methods.get(request.method)
     if endpoint is None:
         headers = {"Allow": ", ".join(sorted(methods))}
         raise Refusal("UNSUPPORTED", "the operation is unsupported", headers=headers)
     principal = await service.gate.identify(request)
+    seen.user = principal.name
     return await endpoint(Call(service, request, route, principal))
 
 

@@ -20,6 +20,7 @@ from sampan.registry.server.protocol.call import Call, Limits
 from sampan.registry.server.storage.uploads import Upload
 
 BLOCK_BYTES = 1 << 20
+RECEIVED = "sampan_registry_received_bytes_total"
 
 
 class Pace:
@@ -108,6 +109,7 @@ async def receive(call: Call, upload: Upload, most_bytes: int | None = None) -> 
         received += _size(block)
         _require_room(received, most_bytes)
     _require_room(received, most_bytes)
+    call.service.telemetry.add(RECEIVED, received)
     return block
 
 
@@ -124,6 +126,7 @@ async def read_whole(call: Call, limit_bytes: int) -> bytes:
         if received > limit_bytes:
             raise manifest_invalid(f"it is larger than {limit_bytes} bytes", status=413)
         parts += block
+    call.service.telemetry.add(RECEIVED, received)
     return b"".join(parts)
 
 

@@ -45,6 +45,7 @@ async def list_tags(call: Call) -> web.StreamResponse:
 
 async def list_repositories(call: Call) -> web.StreamResponse:
     """``_catalog``: those that this client may pull from."""
+    call.service.gate.greet(call.request, call.principal, "registry:catalog:*")
     last = call.request.rel_url.query.get("last", "")
     most = _read_count(call)
     if most is None:

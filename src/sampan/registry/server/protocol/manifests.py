@@ -30,7 +30,8 @@ async def get_manifest(call: Call) -> web.StreamResponse:
     """The manifest of a tag or digest, as it was pushed; HEAD leaves out the body."""
     repository = call.repository("pull")
     reference = _read_reference(call)
-    record = repository.index().find(reference)
+    record = await call.service.upstreams.manifest(call, repository, reference)
+    record = record or repository.index().find(reference)
     if record is None:
         raise manifest_unknown(repository.name, reference)
     digest = parse_digest(record.digest)

@@ -11,7 +11,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sampan.errors import DataCorrupt
 from sampan.oci.digest import Digest, parse_digest
@@ -125,7 +125,7 @@ class Repository:
         try:
             return link_blob(source, self.blob(digest), size)
         except FileNotFoundError:
-            self._ensure()
+            self.ensure()
             return link_blob(source, self.blob(digest), size)
 
     def remove_blob(self, digest: Digest) -> bool:
@@ -135,9 +135,15 @@ class Repository:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Nobody else changes the repository meanwhile. It comes into being, if it was not there."""
-        if not self.exists:
-            self._ensure()
-        with locked(f"{self.path}/lock"):
+        with ExitStack() as stack:
+            while True:
+                try:
+                    if not self.exists:
+                        self.ensure()
+                    stack.enter_context(locked(f"{self.path}/lock"))
+                    break
+                except FileNotFoundError:  # it was removed, as it was empty, while we waited
+                    continue
             yield
 
     def write_index(self, index: RepositoryIndex) -> None:
@@ -153,7 +159,8 @@ class Repository:
         """Every blob that it has a link to."""
         yield from walk_blobs(f"{self.path}/blobs")
 
-    def _ensure(self) -> None:
+    def ensure(self) -> None:
+        """Make it a repository, if it is none yet."""
         ensure_blob_directories(f"{self.path}/blobs")
         sync_parents(f"{self.path}/blobs", self._tree.repositories)
         if not os.path.exists(f"{self.path}/index.json"):

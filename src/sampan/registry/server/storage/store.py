@@ -23,6 +23,7 @@ from sampan.registry.server.errors import (
 from sampan.registry.server.names import is_repository
 from sampan.registry.server.storage.documents import Document, decode_document, is_needed
 from sampan.registry.server.storage.index import Record, RepositoryIndex
+from sampan.registry.server.storage.quota import QuotaKeeper, Quotas
 from sampan.registry.server.storage.repository import IndexCache, Repository, now_ns
 from sampan.registry.server.storage.tree import Tree, link_blob
 from sampan.registry.server.storage.uploads import Upload, Uploads
@@ -33,8 +34,9 @@ _KEPT_REPOSITORIES = 4096
 class Store:
     """Everything that one registry keeps, below one directory."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, quotas: Quotas | None = None) -> None:
         self.tree = Tree(root)
+        self.room = QuotaKeeper(quotas or Quotas(), f"{self.tree.root}/blobs")
         self.uploads = Uploads(self.tree)
         cache = IndexCache()
         self.repository: Callable[[str], Repository] = lru_cache(_KEPT_REPOSITORIES)(
@@ -49,10 +51,15 @@ class Store:
         """Whether any repository has it."""
         return os.path.exists(self.tree.blob(digest))
 
+    def stored_bytes(self) -> int:
+        """What all blobs take, about."""
+        return self.room.count_total()
+
     def keep(self, upload: Upload, expected: Digest) -> None:
         """Make a finished upload a blob of its repository."""
         try:
             upload.check(expected)
+            self.require_room(self.repository(upload.repository), expected, upload.size)
             upload.sync()
             if not self._adopt(upload, expected):
                 repository = self.repository(upload.repository)
@@ -62,11 +69,17 @@ class Store:
         finally:
             upload.discard()
 
+    def require_room(self, repository: Repository, digest: Digest, size: int) -> None:
+        """Refuse a blob that is too much for the quotas; one that is here already is not."""
+        if repository.blob_size(digest) is None:
+            self.room.require(repository, size)
+
     def mount(self, repository: Repository, digest: Digest, source: Repository) -> bool:
         """Take a blob over from another repository; whether that has it."""
         size = source.blob_size(digest)
         if size is None:
             return False
+        self.require_room(repository, digest, size)
         try:
             if not repository.link(source.blob(digest), digest, size):
                 with repository.lock():
@@ -117,6 +130,7 @@ class Store:
                 index = repository.index()
                 if precondition is not None:
                     precondition(index)
+                self.require_room(repository, digest, len(raw))
                 if is_complete:
                     require_references(repository, index, document)
                 self._adopt(upload, digest)

@@ -91,9 +91,9 @@ def ensure_blob_directories(path: str) -> None:
         os.makedirs(f"{path}/{algorithm}", mode=0o755, exist_ok=True)
 
 
-def write_file(path: str, data: bytes) -> None:
+def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
     """A new file, synced."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         view = memoryview(data)
         while view:
