@@ -9,6 +9,7 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from sampan.build.agents import lend_agent
 from sampan.build.dockerfile.mounts import MountKind, RunMount, Sharing
 from sampan.build.files.copy import Transfer, copy_selection
 from sampan.build.files.names import Folder, canonical
@@ -19,8 +20,9 @@ from sampan.build.keys import mount_part
 from sampan.build.origins import ContextFolder, OpenOrigin, Origin, Root, open_origin
 from sampan.build.seams import ExecMount
 from sampan.build.services import StepServices
-from sampan.errors import NotFound, Unsupported
+from sampan.errors import NotFound
 
+_AGENT = "SSH_AUTH_SOCK="
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -43,8 +45,6 @@ class ReadyMounts:
 def describe_mount(services: StepServices, planned: PlannedMount) -> str:
     """The mount's part of the key: a bind mount counts by content, a whole root filesystem by identity."""
     mount, origin = planned.mount, planned.origin
-    if mount.kind is MountKind.SSH:
-        raise Unsupported("RUN --mount=type=ssh is not supported yet")
     if mount.kind is not MountKind.BIND or origin is None:
         return mount_part(mount, "")
     if isinstance(origin, Root) and _is_whole(mount):
@@ -75,7 +75,11 @@ async def make_mounts(
             case MountKind.SECRET:
                 await _secret(services, one.mount, stack, mounts, env)
             case MountKind.SSH:
-                raise Unsupported("RUN --mount=type=ssh is not supported yet")
+                agents = sum(item.startswith(_AGENT) for item in env)
+                lent = await lend_agent(services, one.mount, agents, stack)
+                if lent is not None:
+                    mounts.append(lent)
+                    env.append(_AGENT + lent.target)
     if script is not None:
         mounts.append(_script(services, *script, stack))
     return ReadyMounts(tuple(mounts), tuple(env))

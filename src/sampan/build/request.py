@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sampan.build.seams import ContextSource, GivenSecrets, ImageSource, Secrets
+from sampan.build.seams import ContextSource, GivenSecrets, ImageSource, NoAgents, Secrets, SshAgents
 from sampan.oci.digest import Digest
 
 
@@ -36,6 +36,7 @@ class BuildRequest:
     host_ca: bool | None = None
     named_contexts: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=GivenSecrets)
+    agents: SshAgents = field(default_factory=NoAgents)
     sources: Mapping[str, ContextSource] = field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
     images: ImageSource | None = None

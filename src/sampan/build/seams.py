@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -86,6 +87,24 @@ class GivenSecrets:
     async def get(self, name: str) -> bytes | None:
         """The secret's value."""
         return self.values.get(name)
+
+
+class SshAgents(Protocol):
+    """The SSH agents of the one who builds."""
+
+    def open(self, name: str) -> AbstractAsyncContextManager[str | None]:
+        """The path of a socket where the agent of that name answers; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAgents:
+    """Nobody's."""
+
+    @asynccontextmanager
+    async def open(self, name: str) -> AsyncIterator[str | None]:
+        """None."""
+        del name
+        yield None
 
 
 class BaseImage(Protocol):

@@ -194,6 +194,7 @@ class Builder:
             host_ca=request.host_ca,
             proxy_env=proxy_environment(build_args),
             secrets=request.secrets,
+            agents=request.agents,
         )
 
 

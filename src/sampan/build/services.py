@@ -20,7 +20,7 @@ from sampan.build.files.copy import Written
 from sampan.build.files.digests import FileDigests
 from sampan.build.kept import KeptContexts
 from sampan.build.remote import Fetched
-from sampan.build.seams import Executor, GivenSecrets, Secrets
+from sampan.build.seams import Executor, GivenSecrets, NoAgents, Secrets, SshAgents
 from sampan.linux.tree import remove_tree
 from sampan.snapshot.store import SnapshotStore
 
@@ -146,6 +146,7 @@ class StepServices:
     host_ca: bool | None = None
     proxy_env: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=GivenSecrets)
+    agents: SshAgents = field(default_factory=NoAgents)
 
     def folder(self, result: Result) -> str:
         """The directory of a result's own tree, which stays whatever it is called."""

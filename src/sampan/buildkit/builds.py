@@ -19,7 +19,7 @@ from sampan.build.errors import BuildFailed
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
-from sampan.buildkit.exporting import export, plan_exporters
+from sampan.buildkit.exporting import export, plan_exporters, refuse_cache_exports
 from sampan.buildkit.messages.common import Status
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
@@ -91,6 +91,7 @@ class Builds:
     async def run(self, request: SolveRequest, *, folder: str = "") -> BuildRecord:
         """A build from its request to its export; its failure is raised, and kept in the record."""
         exporters = plan_exporters(request)
+        refuse_cache_exports(request)
         if request.definition or request.inputs:
             raise Unsupported("building from a build graph is not supported: give a Dockerfile")
         session = await self._sessions.get(request.session)

@@ -49,6 +49,13 @@ def _check(exporter: Exporter) -> None:
     _references(exporter)
 
 
+def refuse_cache_exports(request: SolveRequest) -> None:
+    """The cache stays here; ``inline``, which many clients ask for by habit, adds nothing to the image."""
+    for entry in request.cache.exports if request.cache is not None else ():
+        if entry.type != "inline":
+            raise Unsupported(f"--cache-to type={entry.type}: exporting the build cache is not supported yet")
+
+
 async def export(built: Built, exporters: Sequence[Exporter], session: Session | None) -> dict[str, str]:
     """Send the result everywhere it is wanted; what the client is told of it."""
     response: dict[str, str] = {}

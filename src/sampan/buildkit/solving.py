@@ -14,6 +14,7 @@ from sampan.build.patterns import PatternSet
 from sampan.build.request import BuildRequest
 from sampan.build.seams import ContextSource, ImageSource
 from sampan.build.service import Builder
+from sampan.buildkit.agents import SessionAgents
 from sampan.buildkit.attributes import Wanted, parse_attributes
 from sampan.buildkit.contexts import SessionContext, SessionFiles
 from sampan.buildkit.record import BuildRecord
@@ -67,6 +68,7 @@ class Solving:
             named_contexts={**wanted.images, **{name: f"client:{name}" for name in wanted.folders}},
             sources=sources,
             secrets=self._session,
+            agents=SessionAgents(self._session, self._builder.workplace),
             images=self.images,
         )
 
