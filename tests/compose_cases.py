@@ -49,3 +49,12 @@ def load_case(place: Path, **given: bool) -> Project:
         invocation, LoadOptions(cwd=str(place), home="/root", warn=lambda _line: None, **given)
     )
     return loaded.with_needed_resources()
+
+
+def load_text(directory: Path, text: str, *, environ: dict[str, str] | None = None, **given: bool) -> Project:
+    """The project of one compose.yaml."""
+    (directory / "compose.yaml").write_text(text)
+    invocation = Invocation(cwd=str(directory), environ=environ or {}, project_name="demo")
+    return load_project(
+        invocation, LoadOptions(cwd=str(directory), home="/root", warn=lambda _line: None, **given)
+    )
