@@ -115,10 +115,18 @@ def plan_build(options: BuildOptions) -> Query:
 
 
 def send_build(
-    engine: Engine, context: FolderContext | TextContext, query: Query, secrets: Mapping[str, bytes]
+    engine: Engine,
+    context: FolderContext | TextContext,
+    query: Query,
+    secrets: Mapping[str, bytes],
+    *,
+    accounts: str = "",
 ) -> Answer:
-    """Let the engine read a folder in place where it can; send it an archive where it cannot."""
-    fields = format_secrets(secrets)
+    """Let the engine read a folder in place where it can; send it an archive where it cannot.
+
+    `accounts` are the log-ins for registries that FROM may need, as `CredentialStore.header_for_all` gives them.
+    """
+    fields = format_secrets(secrets) | ({"X-Registry-Config": accounts} if accounts else {})
     if isinstance(context, FolderContext) and engine.http.address.path:
         try:
             placed = query | place_folder(context.path, context.dockerfile)

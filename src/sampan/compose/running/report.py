@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 
 class Report(Protocol):
@@ -21,6 +22,9 @@ class Report(Protocol):
     def output(self, subject: str, text: str) -> None:
         """Lines that a build or a pull says, for those who want to read them all."""
 
+    def build_event(self, service: str, event: Mapping[str, Any]) -> None:
+        """What the builder says of a service's build (`sampan.build.progress`)."""
+
     def notice(self, text: str) -> None:
         """Something that people should know."""
 
@@ -34,6 +38,9 @@ class Silence:
     done = failed = working
 
     def output(self, subject: str, text: str) -> None:
+        """Nothing."""
+
+    def build_event(self, service: str, event: Mapping[str, Any]) -> None:
         """Nothing."""
 
     def notice(self, text: str) -> None:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The section ``build`` of a service as the parameters of the Engine API's ``POST /build`` (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sampan.client.jsontext import encode_json
+from sampan.compose import labels
+from sampan.compose.model import Service
+from sampan.compose.naming import image_name
+from sampan.compose.project import Project
+from sampan.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from sampan.client.query import Parameter
+
+    Query = dict[str, Parameter]
+
+_SERVICE = "service:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSettings:
+    """Flags of ``compose build``; `host_ca` lends steps the host's CA bundle, None is the engine's default."""
+
+    no_cache: bool = False
+    pull: bool = False
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    memory_bytes: int = 0
+    host_ca: bool | None = None
+
+
+def plan_build_query(project: Project, service: Service, image: str, settings: BuildSettings) -> Query:
+    """Everything but the context and the secrets."""
+    build = service.build
+    if build is None:
+        raise InvalidArgument(f"service {service.name} has nothing to build")
+    platforms = (service.platform,) if service.platform else build.platforms
+    if len(platforms) > 1:
+        platforms = ()  # for the engine at hand, its own
+    query: Query = {
+        "sampan.progress": True,
+        "rm": True,
+        "t": [image, *build.tags],
+        "target": build.target or None,
+        "nocache": build.no_cache or settings.no_cache,
+        "pull": build.pull or settings.pull,
+        "networkmode": build.network or None,
+        "platform": platforms[0] if platforms else None,
+        "extrahosts": [f"{name}:{ip}" for name, found in build.extra_hosts.items() for ip in found],
+        "sampan.named-context": [
+            f"{name}={_named_context(project, value)}" for name, value in build.additional_contexts.items()
+        ],
+    }
+    if build.shm_size:
+        query["shmsize"] = build.shm_size
+    if settings.memory_bytes:
+        query["memory"] = settings.memory_bytes
+    if settings.host_ca is not None:
+        query["sampan.host-ca"] = "1" if settings.host_ca else "0"
+    for name, value in _objects(project, service, settings).items():
+        if value:
+            query[name] = encode_json(value).decode()
+    return query
+
+
+def _objects(project: Project, service: Service, settings: BuildSettings) -> dict[str, Any]:
+    build = service.build
+    assert build is not None
+    arguments = {**_proxies(project.environment), **build.args, **settings.build_args}
+    return {
+        "buildargs": {
+            name: project.environment.get(name) if value is None else value
+            for name, value in arguments.items()
+            if value is not None or name in project.environment
+        },
+        "labels": {
+            **build.labels,
+            labels.PROJECT: project.name,
+            labels.SERVICE: service.name,
+            labels.VERSION: labels.COMPOSE_VERSION,
+        },
+        "cachefrom": list(build.cache_from),
+        "ulimits": [
+            {"Name": name, "Soft": limit.single or limit.soft, "Hard": limit.single or limit.hard}
+            for name, limit in build.ulimits.items()
+        ],
+    }
+
+
+def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+    return {
+        spelling: environment[spelling]
+        for name in names
+        for spelling in (name, name.lower())
+        if environment.get(spelling)
+    }
+
+
+def _named_context(project: Project, value: str) -> str:
+    """``service:NAME`` is the image that was built for that service."""
+    if not value.startswith(_SERVICE):
+        return value
+    name = value.removeprefix(_SERVICE)
+    return f"docker-image://{image_name(project.name, project.all_services[name])}"
+
+
+def read_build_secrets(project: Project, service: Service) -> dict[str, bytes]:
+    """The secrets that the build is given, by the ids under which its steps ask for them."""
+    if service.build is None:
+        return {}
+    return {
+        reference.target or reference.source: _read(project, reference.source)
+        for reference in service.build.secrets
+    }
+
+
+def _read(project: Project, source: str) -> bytes:
+    held = project.secrets[source]
+    if not held.file:
+        return held.content.encode()
+    try:
+        with open(held.file, "rb") as file:
+            return file.read()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgument(f"secret {source}: cannot read {held.file}: {reason}") from error

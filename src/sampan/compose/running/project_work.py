@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring a project up and down: images, plan, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sampan.client.api import Engine
+from sampan.compose.build_plan import BuildSettings
+from sampan.compose.down_plan import DownOptions, plan_down
+from sampan.compose.image_plan import plan_images
+from sampan.compose.observed import Observed
+from sampan.compose.plan import UpOptions, plan_up
+from sampan.compose.project import Project
+from sampan.compose.running.containers import ContainerWork
+from sampan.compose.running.images import ImageWork
+from sampan.compose.running.performer import Performer
+from sampan.compose.running.report import Report
+from sampan.compose.running.runner import Interruption, run_plan
+from sampan.compose.running.scene import observe
+from sampan.compose.steps import Plan, StopContainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpSettings:
+    """Flags of ``up`` and ``create`` that are not about the plan itself.
+
+    `pull` is a policy, or empty for each service's own; `stop_timeout_s` is None for each container's own.
+    """
+
+    pull: str = ""
+    build: bool = False
+    no_build: bool = False
+    quiet_pull: bool = False
+    stop_timeout_s: int | None = None
+    renew_anonymous_volumes: bool = False
+    building: BuildSettings = field(default_factory=BuildSettings)
+
+
+class ProjectWork:
+    """One command's work on one project."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: Project,
+        report: Report,
+        *,
+        environ: Mapping[str, str],
+        at_once: int = 0,
+        dry_run: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.project = project
+        self.report = report
+        self.interruption = Interruption()
+        self._environ = environ
+        self._at_once = at_once
+        self._dry_run = dry_run
+
+    def up(self, options: UpOptions, settings: UpSettings) -> Plan:
+        """Get the images, then make and start what is missing or out of date; the plan that was carried out."""
+        images = self._images(settings)
+        getting = plan_images(
+            self.project,
+            images.facts(),
+            pull=settings.pull,
+            build=settings.build,
+            no_build=settings.no_build,
+        )
+        self._carry_out(getting, images)
+        observed = observe(self.engine, self.project.name)
+        options = replace(
+            options,
+            image_ids=images.ids_by_service(),
+            inherit=options.inherit and not settings.renew_anonymous_volumes,
+        )
+        plan = plan_up(self.project, observed, options)
+        containers = self._containers(observed, settings, options.image_ids)
+        self._carry_out(
+            plan, Performer(self.engine, self.project, containers, self.report, self.interruption)
+        )
+        return plan
+
+    def down(self, options: DownOptions, *, stop_timeout_s: int | None = None) -> Plan:
+        """Stop and remove; the plan that was carried out."""
+        observed = observe(self.engine, self.project.name)
+        plan = plan_down(self.project, observed, options)
+        self._take_away(plan, observed, stop_timeout_s=stop_timeout_s, volumes=options.volumes)
+        return plan
+
+    def stop(self, services: frozenset[str] = frozenset(), *, stop_timeout_s: int | None = None) -> Plan:
+        """Stop, dependents first, and remove nothing."""
+        observed = observe(self.engine, self.project.name)
+        plan = plan_down(self.project, observed, DownOptions(targets=services, remove_orphans=True))
+        stops = tuple(step for step in plan.steps if isinstance(step, StopContainer))
+        plan = Plan(steps=stops)
+        self._take_away(plan, observed, stop_timeout_s=stop_timeout_s, volumes=False)
+        return plan
+
+    def pull(self, plan: Plan, settings: UpSettings) -> None:
+        """Carry out a plan of pulls and builds."""
+        self._carry_out(plan, self._images(settings))
+
+    def facts(self) -> ImageWork:
+        """The images of the project, to be asked what there is."""
+        return self._images(UpSettings())
+
+    def _images(self, settings: UpSettings) -> ImageWork:
+        return ImageWork(
+            self.engine,
+            self.project,
+            self.report,
+            self.interruption,
+            environ=self._environ,
+            settings=settings.building,
+            quiet_pull=settings.quiet_pull,
+        )
+
+    def _containers(
+        self, observed: Observed, settings: UpSettings, image_ids: Mapping[str, str]
+    ) -> ContainerWork:
+        return ContainerWork(
+            self.engine,
+            self.project,
+            observed,
+            self.report,
+            image_ids=image_ids,
+            stop_timeout_s=settings.stop_timeout_s,
+            renew_anonymous_volumes=settings.renew_anonymous_volumes,
+        )
+
+    def _take_away(
+        self, plan: Plan, observed: Observed, *, stop_timeout_s: int | None, volumes: bool
+    ) -> None:
+        containers = self._containers(observed, UpSettings(stop_timeout_s=stop_timeout_s), {})
+        performer = Performer(
+            self.engine,
+            self.project,
+            containers,
+            self.report,
+            self.interruption,
+            remove_anonymous_volumes=volumes,
+        )
+        self._carry_out(plan, performer)
+
+    def _carry_out(self, plan: Plan, perform: Performer | ImageWork) -> None:
+        for notice in plan.notices:
+            self.report.notice(notice)
+        if self._dry_run:
+            for line in plan.describe():
+                self.report.notice(f"DRY-RUN MODE - {line}")
+            return
+        run_plan(plan, perform, interruption=self.interruption, at_once=self._at_once)
