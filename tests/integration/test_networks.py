@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 import urllib.request
@@ -17,7 +18,7 @@ from integration.engine_process import CommandLine, EngineProcess, wait_until
 from sampan.linux.nftables import open_netfilter_socket
 from sampan.linux.nftables_dump import read_base_chains, read_elements
 from sampan.linux.route_dump import read_links
-from sampan.linux.rtnetlink import open_route_socket
+from sampan.linux.rtnetlink import VethPeer, delete_link, new_veth, open_route_socket, set_up
 from sampan.network.names import names_for_data_root
 
 SERVE = "mkdir /w; echo here > /w/index.html; httpd -f -p 80 -h /w"
@@ -114,6 +115,7 @@ def test_an_address_needs_a_subnet_of_the_users(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["-d", "ipvlan"], "network driver ipvlan is not supported"),
         (["-d", "overlay"], "network driver overlay is not supported: it belongs to Swarm"),
         (["-d", "hovercraft"], 'plugin "hovercraft" not found'),
         (["--ipv4=false"], "IPv4 or IPv6 must be enabled"),
@@ -164,6 +166,41 @@ def test_a_routed_network_publishes_at_the_containers_own_address(cli: CommandLi
         assert answer.read() == b"here\n"
     with socket.socket() as own:
         own.bind(("127.0.0.1", 18097))  # no port of the host is taken
+
+
+@pytest.fixture
+def wire() -> Iterator[str]:
+    """An interface of the host with nobody at its other end."""
+    name = f"wire{os.getpid() % 100000}"
+    with open_route_socket() as route:
+        namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
+        peer = VethPeer(f"{name}b", namespace, "02:42:00:00:00:02")
+        veth = new_veth(name, master=0, mac="02:42:00:00:00:01", mtu=1500, peer=peer)
+        route.exchange([veth, set_up(name), set_up(f"{name}b")])
+        os.close(namespace)
+        yield name
+        route.exchange([delete_link(name)])
+
+
+def test_a_macvlan_is_on_the_wire_of_an_interface_of_the_host(engine: EngineProcess, wire: str) -> None:
+    cli = CommandLine(engine, "docker")
+    pools = ["--subnet", "10.218.0.0/24", "--ipv6", "--subnet", "fd00:218::/64"]
+    cli("network", "create", "-d", "macvlan", *pools, "-o", f"parent={wire}", "sea")
+    assert inspect_network(cli, "sea")["Driver"] == "macvlan"
+    serve(cli, "web", "--network", "sea", "-p", "80")
+    cli("run", "-d", "--name", "other", "busybox", "sleep", "60")
+    cli("network", "connect", "sea", "other")
+    assert reaches(cli, "other", "web")
+    assert reaches(cli, "other", str(endpoint(cli, "web", "sea")["IPAddress"]))
+    assert "default via 10.218.0.1" in cli.out("exec", "web", "ip", "route")
+    assert "default via fd00:218::1" in cli.out("exec", "web", "ip", "-6", "route")
+    assert cli.out("port", "web") == ""
+    cli("network", "disconnect", "sea", "other")
+    assert "eth1" not in cli.out("exec", "other", "ls", "/sys/class/net")
+    assert not reaches(cli, "other", str(endpoint(cli, "web", "sea")["IPAddress"]), limit_s=1)
+    error = cli.fails(1, "network", "create", "-d", "macvlan", "-o", "parent=nowhere0", "bay")
+    assert "the host has no interface nowhere0" in error
+    assert "needs an interface of the host" in cli.fails(1, "network", "create", "-d", "macvlan", "bay")
 
 
 def test_the_predefined_networks_stay(cli: CommandLine) -> None:

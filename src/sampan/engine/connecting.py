@@ -16,7 +16,7 @@ from sampan.engine.endpoints import plan_endpoint_of, plan_interface_of
 from sampan.engine.hostfiles import format_resolv_conf
 from sampan.errors import InvalidArgument, PermissionDenied
 from sampan.network.resolv import add_hosts_line, drop_hosts_line
-from sampan.network.running import attach_running, detach_running, set_default_routes
+from sampan.network.running import attach_running, detach_inside, detach_running, set_default_routes
 from sampan.schema.container import EndpointConfig
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ class Connecting:
             self._containers.save(container)
 
     async def _detach(self, network: Network, container: Container, endpoint: Endpoint) -> None:
-        await asyncio.to_thread(detach_running, endpoint.host_interface)
+        if not network.is_macvlan:
+            await asyncio.to_thread(detach_running, endpoint.host_interface)
+        elif container.shim is not None:
+            await asyncio.to_thread(detach_inside, container.shim.pid, endpoint.interface)
         container.document.endpoints.pop(network.name, None)
         self._memberships.addresses.give_back(container, network.id)
 

@@ -12,9 +12,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from sampan.engine.model import Container, Endpoint
-from sampan.engine.network_model import INTERFACE_NAME, INTERFACE_PREFIX, Network
+from sampan.engine.network_model import INTERFACE_NAME, INTERFACE_PREFIX, MACVLAN_MODE, PARENT, Network
 from sampan.errors import InvalidArgument, NotFound
-from sampan.network.endpoint import plan_interface
+from sampan.network.endpoint import plan_interface, plan_macvlan
 from sampan.schema.container import ContainerCreate, EndpointConfig, HostConfig
 
 LINK_LOCAL_PREFIX = {False: 16, True: 64}
@@ -207,11 +207,21 @@ def choose_interface(network: Network, endpoint: Endpoint, others: Iterable[Endp
 
 def plan_interface_of(network: Network, endpoint: Endpoint, gateways: Sequence[str] = ()) -> dict[str, Any]:
     """The endpoint as whoever makes it needs it; `gateways` if it is a way out."""
-    bridge = network.bridge()
     ipam = endpoint.wanted.ipam_config
     places = [(endpoint.address, endpoint.prefix_length), (endpoint.address6, endpoint.prefix_length6)]
     addresses = [f"{address}/{length}" for address, length in places if address]
     addresses += [f"{each}/{LINK_LOCAL_PREFIX[':' in each]}" for each in (ipam and ipam.link_local_ips) or ()]
+    if network.is_macvlan:
+        return plan_macvlan(
+            parent=network.option(PARENT),
+            mode=network.option(MACVLAN_MODE) or "bridge",
+            name=endpoint.interface,
+            mac=endpoint.mac_address,
+            addresses=addresses,
+            gateways=gateways,
+            mtu=network.settings.mtu,
+        )
+    bridge = network.bridge()
     return plan_interface(
         bridge=bridge.name,
         host_interface=endpoint.host_interface,

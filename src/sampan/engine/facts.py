@@ -73,7 +73,7 @@ class Facts:
             "DockerRootDir": self.data_root,
             "Plugins": {
                 "Volume": ["local"],
-                "Network": ["bridge", "host", "null"],
+                "Network": ["bridge", "host", "macvlan", "null"],
                 "Authorization": None,
                 "Log": ["json-file", "local", "none"],
             },

@@ -11,8 +11,8 @@ import asyncio
 import logging
 from collections.abc import Collection
 
-from sampan.engine.network_model import Network
-from sampan.errors import Conflict, SampanError, Unavailable
+from sampan.engine.network_model import PARENT, Network
+from sampan.errors import Conflict, NotFound, SampanError, Unavailable
 from sampan.linux.netlink import NetlinkSocket
 from sampan.linux.route_dump import find_link
 from sampan.linux.rtnetlink import open_route_socket
@@ -94,12 +94,22 @@ class KernelNetworks:
 
     def require(self, network: Network) -> None:
         """Refuse to use a network that is not there, saying why."""
+        if network.is_macvlan and self._route is not None:
+            self._require_parent(network)
+            return
         if network.id not in self._bridges:
             reason = self._failures.get(network.id) or self._failure or "not set up"
             raise Unavailable(
                 f"network {network.name}: {reason}",
                 hint="run the engine as root, or use --network none or host",
             )
+
+    def _require_parent(self, network: Network) -> None:
+        """A macvlan network is nothing in the kernel but its containers' interfaces on this one."""
+        assert self._route is not None
+        parent = network.option(PARENT)
+        if find_link(self._route, parent) is None:
+            raise NotFound(f"network {network.name}: the host has no interface {parent}")
 
     def host(self) -> HostNetwork:
         """What new networks must keep clear of."""
@@ -112,6 +122,9 @@ class KernelNetworks:
     def add(self, network: Network) -> None:
         """Make a network's bridge; a link of that name is somebody else's."""
         assert self._route is not None
+        if network.is_macvlan:
+            self._require_parent(network)
+            return
         assert self.firewall is not None
         bridge = network.bridge()
         if find_link(self._route, bridge.name) is not None:

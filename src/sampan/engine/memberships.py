@@ -166,9 +166,9 @@ class Memberships:
 
     def publish_ports(self, container: Container, ways: WaysOut) -> ReservedPorts:
         """Publish what the container asks for, if it has a way out."""
-        if ways.first is None:
-            return ReservedPorts()
         networks = self.networks.by_id()
+        if ways.first is None or networks[ways.first.network_id].is_macvlan:
+            return ReservedPorts()  # where the host has no part, all ports are reached
         routed = [
             version
             for version, endpoint in ((4, ways.ipv4), (6, ways.ipv6))

@@ -27,6 +27,8 @@ GATEWAY_MODE = {
 }
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 MTU = "com.docker.network.driver.mtu"
+PARENT = "parent"
+MACVLAN_MODE = "macvlan_mode"
 INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
 INTERFACE_NAME = "com.docker.network.endpoint.ifname"
 
@@ -96,7 +98,12 @@ class Network:
     @property
     def has_gateway(self) -> bool:
         """Whether it is a way out for its containers."""
-        return self.settings.driver == "bridge" and not self.settings.internal
+        return self.settings.driver in ("bridge", "macvlan") and not self.settings.internal
+
+    @property
+    def is_macvlan(self) -> bool:
+        """Whether its containers are on the wire of an interface of the host, not on a bridge."""
+        return self.settings.driver == "macvlan"
 
     @property
     def pools(self) -> list[Pool]:

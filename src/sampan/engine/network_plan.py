@@ -17,8 +17,10 @@ from sampan.engine.network_model import (
     GATEWAY_MODE,
     ICC,
     INHIBIT_IPV4,
+    MACVLAN_MODE,
     MASQUERADE,
     MTU,
+    PARENT,
     PREDEFINED,
     Network,
     Pool,
@@ -26,6 +28,7 @@ from sampan.engine.network_model import (
     parse_switch,
 )
 from sampan.errors import InvalidArgument, NotFound, PermissionDenied, Unavailable, Unsupported
+from sampan.linux.rtnetlink import MACVLAN_MODES
 from sampan.network.address import (
     Address,
     Subnet,
@@ -40,8 +43,7 @@ from sampan.schema.network import Ipam, IpamPool, NetworkCreate
 LONGEST_INTERFACE_NAME = 15  # IFNAMSIZ less the zero byte
 
 _REFUSED_DRIVERS = {
-    "macvlan": "it takes over an interface of the host",
-    "ipvlan": "it takes over an interface of the host",
+    "ipvlan": "containers would share a MAC address of the host",
     "overlay": "it belongs to Swarm",
 }
 
@@ -76,9 +78,10 @@ def check_create(create: NetworkCreate) -> None:
         raise PermissionDenied(f'only one instance of "{create.driver}" network is allowed')
     if reason := _REFUSED_DRIVERS.get(create.driver):
         raise Unsupported(
-            f"network driver {create.driver} is not supported: {reason}", hint="use the driver bridge"
+            f"network driver {create.driver} is not supported: {reason}",
+            hint="use the driver bridge or macvlan",
         )
-    if create.driver not in ("", "default", "bridge"):
+    if create.driver not in ("", "default", "bridge", "macvlan"):
         raise NotFound(
             f'could not find plugin {create.driver} in v1 plugin registry: plugin "{create.driver}" not found'
         )
@@ -86,7 +89,30 @@ def check_create(create: NetworkCreate) -> None:
         raise Unsupported(f"IPAM driver {create.ipam.driver} is not supported", hint="use the driver default")
     _check_scope(create)
     _check_config(create)
-    _check_options(create)
+    if not (create.config_from and create.config_from.network):
+        check_options(create)
+
+
+def check_options(create: NetworkCreate) -> None:
+    """Refuse options that the driver does not know what to do with; also those that come from a configuration."""
+    _check_mtu(create.options or {})
+    if create.driver == "macvlan":
+        _check_macvlan(create)
+    else:
+        _check_bridge(create)
+
+
+def _check_macvlan(create: NetworkCreate) -> None:
+    options = create.options or {}
+    mode = options.get(MACVLAN_MODE) or "bridge"
+    if mode not in MACVLAN_MODES:
+        raise InvalidArgument(
+            f"requested macvlan mode '{mode}' is not valid, 'bridge' mode is the macvlan driver default"
+        )
+    if not options.get(PARENT) and not create.config_only:
+        raise InvalidArgument(
+            "a macvlan network needs an interface of the host", hint="name it with -o parent=eth0"
+        )
 
 
 def _check_scope(create: NetworkCreate) -> None:
@@ -122,14 +148,11 @@ def _check_config(create: NetworkCreate) -> None:
         raise InvalidArgument("IPv4 or IPv6 must be enabled")
 
 
-def _check_options(create: NetworkCreate) -> None:
+def _check_bridge(create: NetworkCreate) -> None:
     options = create.options or {}
     name = options.get(BRIDGE_NAME, "")
     if len(name.encode()) > LONGEST_INTERFACE_NAME or any(c.isspace() or c in "/:" for c in name):
         raise InvalidArgument(f"invalid bridge name: {name}", hint="at most 15 characters, no / : or spaces")
-    mtu = options.get(MTU, "0")
-    if not mtu.isdigit() or not (mtu == "0" or 68 <= int(mtu) <= 65535):
-        raise InvalidArgument(f"invalid MTU: {mtu}")
     for switch in (ICC, MASQUERADE, INHIBIT_IPV4):
         value = options.get(switch, "true")
         if not parse_switch(value) and value not in ("0", "f", "F", "false", "FALSE", "False"):
@@ -140,6 +163,12 @@ def _check_options(create: NetworkCreate) -> None:
             raise InvalidArgument(f"unknown gateway mode {mode}", hint=f"one of {', '.join(GATEWAY_MODES)}")
         if mode == ISOLATED and not create.internal:
             raise InvalidArgument("gateway mode 'isolated' can only be used for an internal network")
+
+
+def _check_mtu(options: Mapping[str, str]) -> None:
+    mtu = options.get(MTU, "0")
+    if not mtu.isdigit() or not (mtu == "0" or 68 <= int(mtu) <= 65535):
+        raise InvalidArgument(f"invalid MTU: {mtu}")
 
 
 def apply_config(create: NetworkCreate, config: Network | None) -> NetworkCreate:
@@ -169,7 +198,7 @@ def plan_settings(create: NetworkCreate, ground: Ground) -> Settings:
     given = list(ipam.config or ()) if ipam else []
     has_ipv4, has_ipv6 = create.enable_ipv4 is not False, bool(create.enable_ipv6)
     settings = Settings(
-        driver="bridge",
+        driver="macvlan" if create.driver == "macvlan" else "bridge",
         internal=create.internal,
         attachable=create.attachable,
         bridge=options.get(BRIDGE_NAME) or ground.bridge,

@@ -33,7 +33,7 @@ from sampan.engine.network_model import (
     decode_network,
     encode_network,
 )
-from sampan.engine.network_plan import Ground, apply_config, check_create, plan_settings
+from sampan.engine.network_plan import Ground, apply_config, check_create, check_options, plan_settings
 from sampan.engine.network_view import (
     Filters,
     check_filters,
@@ -163,6 +163,7 @@ class Networks:
     def _plan(self, create: NetworkCreate) -> Network:
         if create.config_from and create.config_from.network:
             create = apply_config(create, self._by_name.get(create.config_from.network))
+            check_options(create)
         network_id = new_id()
         ground = Ground.bare() if create.config_only else self._survey(network_id)
         return Network(network_id, create.name, time.time_ns(), plan_settings(create, ground))

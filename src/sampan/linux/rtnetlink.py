@@ -42,6 +42,7 @@ LOOPBACK_INDEX = 1
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_MTU = 4
+IFLA_LINK = 5
 IFLA_MASTER = 10
 IFLA_OPERSTATE = 16
 IFLA_LINKINFO = 18
@@ -57,7 +58,11 @@ IFLA_INFO_SLAVE_KIND = 4
 IFLA_INFO_SLAVE_DATA = 5
 IFLA_BRPORT_MODE = 4
 IFLA_BRPORT_ISOLATED = 33
+IFLA_MACVLAN_MODE = 1
 VETH_INFO_PEER = 1
+
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+"""Name → IFLA_MACVLAN_MODE."""
 
 IFA_ADDRESS = 1
 IFA_LOCAL = 2
@@ -128,6 +133,21 @@ def new_veth(name: str, *, master: int, mac: str, mtu: int, peer: VethPeer) -> R
         + nested(IFLA_LINKINFO, kind)
     )
     return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, payload, f"create veth {name}")
+
+
+def new_macvlan(name: str, *, parent: int, mode: int, netns_fd: int, mac: str, mtu: int) -> Request:
+    """Create an interface with a MAC of its own on the link `parent`, straight in the namespace `netns_fd`."""
+    kind = text(IFLA_INFO_KIND, "macvlan") + nested(IFLA_INFO_DATA, u32(IFLA_MACVLAN_MODE, mode))
+    payload = (
+        _ifinfo()
+        + text(IFLA_IFNAME, name)
+        + attribute(IFLA_ADDRESS, encode_mac(mac))
+        + u32(IFLA_MTU, mtu)
+        + u32(IFLA_LINK, parent)
+        + u32(IFLA_NET_NS_FD, netns_fd)
+        + nested(IFLA_LINKINFO, kind)
+    )
+    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, payload, f"create macvlan {name}")
 
 
 def set_up(link: int | str) -> Request:

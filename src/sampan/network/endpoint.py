@@ -5,11 +5,13 @@ The plan is a JSON object, because it crosses from one process to the other:
 
     {"namespace": "new" | "host",
      "interfaces": [{"bridge", "host_interface", "host_mac", "name", "mac",
-                     "addresses": ["ADDRESS/PREFIX", …], "gateways": […], "mtu", "isolated", "ipv6"}, …],
+                     "addresses": ["ADDRESS/PREFIX", …], "gateways": […], "mtu", "isolated", "ipv6"}
+                    | {"parent", "mode", and all of these from "name" on}, …],
      "sysctls": {"net.ipv4.…": "…"},
      "names": {"socket", "id"}}
 
 `names` says where the name server is that shall answer in the container, and by which id it knows that one.
+An interface is one end of a veth pair, the other in a bridge of the host, or a macvlan on a `parent` link of it.
 `isolated` interfaces reach the bridge, not each other. Where `ipv6` is false the interface has it switched off.
 
 `apply_endpoint` runs in the shim once it is in its new network namespace, and speaks to the host's through a
@@ -73,6 +75,23 @@ def plan_interface(
     }
 
 
+def plan_macvlan(
+    *,
+    parent: str,
+    mode: str,
+    name: str,
+    mac: str,
+    addresses: Sequence[str],
+    gateways: Sequence[str] = (),
+    mtu: int,
+) -> dict[str, Any]:
+    """Plan one interface that is on the same wire as a link of the host, and cannot talk to the host itself."""
+    plan = plan_interface(
+        bridge="", host_interface="", name=name, mac=mac, addresses=addresses, gateways=gateways, mtu=mtu
+    )
+    return {**plan, "parent": parent, "mode": rt.MACVLAN_MODES[mode]}
+
+
 def plan_endpoint(
     interfaces: Sequence[Mapping[str, Any]] = (), *, sysctls: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
@@ -112,7 +131,7 @@ def apply_endpoint(plan: Mapping[str, Any], host: NetlinkSocket) -> None:
     finally:
         os.close(namespace)
     for interface in plan["interfaces"]:
-        wait_for_links(host, [interface["host_interface"], interface["bridge"]])
+        wait_for_interface(host, interface)
 
 
 def remove_endpoint(host: NetlinkSocket, host_interface: str) -> None:
@@ -122,6 +141,12 @@ def remove_endpoint(host: NetlinkSocket, host_interface: str) -> None:
     except NetlinkError as error:
         if error.errno != errno.ENODEV:
             raise
+
+
+def wait_for_interface(host: NetlinkSocket, interface: Mapping[str, Any]) -> None:
+    """Wait until an interface's links on the host carry packets; a macvlan has none there."""
+    if interface["bridge"]:
+        wait_for_links(host, [interface["host_interface"], interface["bridge"]])
 
 
 def wait_for_links(host: NetlinkSocket, names: Sequence[str]) -> bool:
@@ -173,6 +198,33 @@ def attach_interface(
     interface: Mapping[str, Any], host: NetlinkSocket, own: NetlinkSocket, namespace: int
 ) -> None:
     """Make an interface in this thread's network namespace: `own` is a route socket of it, `namespace` a descriptor."""
+    if interface.get("parent"):
+        _create_macvlan(interface, host, namespace)
+    else:
+        _create_veth(interface, host, namespace)
+    link = find_link(own, interface["name"])
+    assert link is not None, "just created"
+    with contextlib.suppress(FileNotFoundError):  # a kernel without it
+        write_sysctl(f"net/ipv6/conf/{interface['name']}/disable_ipv6", "0" if interface["ipv6"] else "1")
+    own.exchange(_configure(interface, link.index))
+
+
+def _create_macvlan(interface: Mapping[str, Any], host: NetlinkSocket, namespace: int) -> None:
+    parent = find_link(host, interface["parent"])
+    if parent is None:
+        raise NotFound(f"parent {interface['parent']}: no such interface")
+    request = rt.new_macvlan(
+        interface["name"],
+        parent=parent.index,
+        mode=interface["mode"],
+        netns_fd=namespace,
+        mac=interface["mac"],
+        mtu=interface["mtu"],
+    )
+    host.exchange([request])
+
+
+def _create_veth(interface: Mapping[str, Any], host: NetlinkSocket, namespace: int) -> None:
     bridge = find_link(host, interface["bridge"])
     if bridge is None:
         raise NotFound(
@@ -187,11 +239,6 @@ def attach_interface(
     if interface.get("isolated"):
         requests.append(rt.set_isolated(host_interface))
     host.exchange([*requests, rt.set_up(host_interface)])
-    link = find_link(own, interface["name"])
-    assert link is not None, "just created"
-    with contextlib.suppress(FileNotFoundError):  # a kernel without it
-        write_sysctl(f"net/ipv6/conf/{interface['name']}/disable_ipv6", "0" if interface["ipv6"] else "1")
-    own.exchange(_configure(interface, link.index))
 
 
 def _configure(interface: Mapping[str, Any], index: int) -> list[Request]:

@@ -15,7 +15,7 @@ from typing import Any
 from sampan.linux.namespace import CLONE_NEWNET, setns
 from sampan.linux.route_dump import find_link
 from sampan.linux.rtnetlink import add_default_route, open_route_socket
-from sampan.network.endpoint import attach_interface, remove_endpoint, wait_for_links
+from sampan.network.endpoint import attach_interface, remove_endpoint, wait_for_interface
 
 
 def attach_running(pid: int, interface: Mapping[str, Any]) -> None:
@@ -27,13 +27,23 @@ def attach_running(pid: int, interface: Mapping[str, Any]) -> None:
                 attach_interface(interface, host, own, namespace)
 
         _run_inside(pid, attach)
-        wait_for_links(host, [interface["host_interface"], interface["bridge"]])
+        wait_for_interface(host, interface)
 
 
 def detach_running(host_interface: str) -> None:
-    """Take an interface away; one that is gone is no error."""
+    """Take an interface away by its end on the host; one that is gone is no error."""
     with open_route_socket() as host:
         remove_endpoint(host, host_interface)
+
+
+def detach_inside(pid: int, interface: str) -> None:
+    """Take an interface away that has no end on the host; one that is gone is no error."""
+
+    def detach(_namespace: int) -> None:
+        with open_route_socket() as own:
+            remove_endpoint(own, interface)
+
+    _run_inside(pid, detach)
 
 
 def set_default_routes(pid: int, routes: Sequence[tuple[str, str]]) -> None:

@@ -161,7 +161,12 @@ def test_a_pool_that_makes_no_sense_is_refused(fields: dict[str, object], messag
         (NetworkCreate(name=" "), InvalidArgument),
         (NetworkCreate(name="host"), PermissionDenied),
         (NetworkCreate(name="sea", driver="null"), PermissionDenied),
-        (NetworkCreate(name="sea", driver="macvlan"), Unsupported),
+        (NetworkCreate(name="sea", driver="ipvlan"), Unsupported),
+        (NetworkCreate(name="sea", driver="macvlan"), InvalidArgument),
+        (
+            NetworkCreate(name="sea", driver="macvlan", options={"parent": "eth0", "macvlan_mode": "x"}),
+            InvalidArgument,
+        ),
         (NetworkCreate(name="sea", driver="hovercraft"), NotFound),
         (NetworkCreate(name="sea", enable_ipv4=False), InvalidArgument),
         (NetworkCreate(name="sea", ingress=True), Unavailable),
