@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.trust_scene import PASSPHRASE, SKOPEO, TrustScene, digest_of, trust_scene
+from integration.newer_skopeo import newer_skopeo
+from integration.trust_scene import PASSPHRASE, TrustScene, digest_of, trust_scene
 from sampan.oci.reference import Reference
 from sampan.registry.repository import Repository
 from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
@@ -125,19 +126,15 @@ def test_a_signature_that_openssl_made_is_verified(scene: TrustScene, tmp_path: 
     assert "is not by Ada's team" in scene.refused("pull", name)
 
 
-def knows_sigstore() -> bool:
-    argv = [*SKOPEO, "generate-sigstore-key", "--help"]  # exits with 0 also where there is no such command
-    return "--output-prefix" in subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+@pytest.fixture(scope="module")
+def skopeo(scene: TrustScene) -> TrustScene:
+    """The scene, with a skopeo that knows sigstore."""
+    scene.skopeo_argv = newer_skopeo()
+    return scene
 
 
-needs_sigstore = pytest.mark.skipif(
-    not knows_sigstore(),
-    reason="this skopeo was built without sigstore; SAMPAN_TEST_SKOPEO names another",
-)
-
-
-@needs_sigstore
-def test_skopeo_verifies_what_we_sign(scene: TrustScene, tmp_path: Path) -> None:
+def test_skopeo_verifies_what_we_sign(skopeo: TrustScene, tmp_path: Path) -> None:
+    scene = skopeo
     scene.push("ours:1")
     name = scene.name("ours:1")
     here = f"docker://{name}"
@@ -154,8 +151,8 @@ def test_skopeo_verifies_what_we_sign(scene: TrustScene, tmp_path: Path) -> None
     assert scene.skopeo_copy(here, f"dir:{tmp_path}/e", policy=exact) == ""
 
 
-@needs_sigstore
-def test_we_verify_what_skopeo_signs_with_our_key(scene: TrustScene) -> None:
+def test_we_verify_what_skopeo_signs_with_our_key(skopeo: TrustScene) -> None:
+    scene = skopeo
     scene.push("plain:1")
     (scene.folder / "passphrase").write_text(PASSPHRASE)
     signing = (

@@ -6,10 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +19,6 @@ from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.repository import Registries, Repository
 
 PASSPHRASE = "open sesame"
-SKOPEO = os.environ.get("SAMPAN_TEST_SKOPEO", "skopeo").split()
-"""Debian 12 has taken sigstore out of its skopeo; the variable names one that has it (1.13 or later)."""
 
 CONFIGURATION = """\
 [trust]
@@ -67,6 +64,7 @@ class TrustScene:
     engine: EngineProcess
     registry: RegistryProcess
     config: Path
+    skopeo_argv: list[str] = field(default_factory=lambda: ["skopeo"])
 
     @property
     def folder(self) -> Path:
@@ -111,7 +109,7 @@ class TrustScene:
         rules = self.folder / "policy.json"
         accepting = {"default": [{"type": "insecureAcceptAnything"}]}
         rules.write_text(json.dumps(policy or accepting))
-        argv = [*SKOPEO, "--policy", str(rules), "--registries.d", str(lookaside), *words]
+        argv = [*self.skopeo_argv, "--policy", str(rules), "--registries.d", str(lookaside), *words]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
     def skopeo_copy(
