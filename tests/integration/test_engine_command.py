@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -145,3 +146,26 @@ def test_containers_outlive_an_ordinary_stop(place: EngineProcess) -> None:
     assert place.out("ps", "-q", "--no-trunc") == container
     assert place.out("inspect", "-f", "{{.State.Pid}}", container) == pid
     place.sampan("rm", "-f", container)
+
+
+def test_the_engine_takes_all_the_files_it_may_have_and_gives_containers_what_a_shell_gives(
+    tmp_path: Path,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    engine = EngineProcess(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        engine.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        import_busybox(engine)
+        assert engine.process
+        assert resource.prlimit(engine.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+        assert engine.out("run", "--rm", "busybox", "sh", "-c", "ulimit -Sn; ulimit -Hn") == f"1024\n{hard}"
+        engine.process.send_signal(signal.SIGUSR1)
+        log = tmp_path / "engine.log"
+        wait_until(lambda: "tasks, " in log.read_text(), "what it does is in the log")
+        assert engine.answers()
+    finally:
+        engine.destroy()

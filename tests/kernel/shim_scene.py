@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sampan.linux.cgroup import Cgroup, discover_hierarchies
 from sampan.network.endpoint import plan_endpoint
 from sampan.shim.control import HeldPorts, LauncherControl, Shim
 from sampan.shim.exitstatus import ExitStatus
+from sampan.shim.launcher import Launcher
 
 DEADLINE_S = 10.0
 APPLETS = "sh cat echo env false head id ip kill ls mkdir mount ps seq sleep stty test touch true tty yes dd"
@@ -111,7 +113,7 @@ class Scene:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.log_path = str(base / "launcher.log")
-        self.control = LauncherControl(log_path=self.log_path)
+        self.control = LauncherControl(start=partial(Launcher.start, self.log_path))
         self.root = make_root(base / "image")
         self.cgroup = f"/sampan-test-{os.getpid()}-{time.monotonic_ns()}"
         self.pidfds: list[int] = []

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from kernel.shim_scene import Client, Scene, death_of, eventually, mounted, stor
 from sampan.errors import InvalidArgument, SampanError, Unavailable
 from sampan.linux.cgroup import Cgroup, discover_hierarchies
 from sampan.shim.control import LauncherControl, Shim, StartFailed, find_exit_status
+from sampan.shim.launcher import Launcher
 
 
 @dataclass(frozen=True)
@@ -319,7 +321,7 @@ async def test_processes_of_a_container_with_the_hosts_pids_end_with_its_program
 async def test_a_launcher_waits_for_the_makers_of_the_one_before(scene: Scene) -> None:
     """Two at work on one container would take it from each other."""
     lock_path = str(scene.base / "launcher.lock")
-    scene.control = LauncherControl(log_path=scene.log_path, lock_path=lock_path)
+    scene.control = LauncherControl(start=partial(Launcher.start, scene.log_path, lock_path))
     maker = os.open(lock_path, os.O_RDWR | os.O_CREAT)
     fcntl.flock(maker, fcntl.LOCK_EX)
     client = scene.client()
@@ -335,7 +337,7 @@ async def test_a_launcher_waits_for_the_makers_of_the_one_before(scene: Scene) -
 @story
 async def test_containers_and_their_keepers_hold_no_launcher_up(scene: Scene) -> None:
     lock_path = str(scene.base / "launcher.lock")
-    scene.control = LauncherControl(log_path=scene.log_path, lock_path=lock_path)
+    scene.control = LauncherControl(start=partial(Launcher.start, scene.log_path, lock_path))
     shim = await scene.launch(scene.order("box", "sleep", "100"))
     scene.control.close()
     successor = os.open(lock_path, os.O_RDWR)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -16,7 +17,9 @@ from sampan import log
 from sampan.api.app import make_app
 from sampan.api.connection import Connection
 from sampan.daemon.configuration import configuration_path, read_policy, registry_settings
+from sampan.daemon.diagnosis import log_activity
 from sampan.daemon.hostfacts import read_host
+from sampan.daemon.open_files import raise_open_files
 from sampan.engine.engine import Engine
 from sampan.errors import Conflict, InvalidArgument, Unsupported
 from sampan.paths import Roots
@@ -44,9 +47,9 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    log_path, lock_path = roots.shim_log, roots.launcher_lock
-    launcher = Launcher.start(log_path, lock_path)
-    control = LauncherControl(launcher, log_path=log_path, lock_path=lock_path)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, log_activity)
+    start_launcher = partial(Launcher.start, roots.shim_log, roots.launcher_lock, raise_open_files())
+    control = LauncherControl(start_launcher(), start=start_launcher)
     engine = Engine(
         roots,
         control,

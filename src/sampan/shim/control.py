@@ -267,11 +267,10 @@ class LauncherControl:
     """The shim last known in each run directory, until it has given up all that the next needs."""
 
     def __init__(
-        self, launcher: Launcher | None = None, *, log_path: str = "/dev/null", lock_path: str = ""
+        self, launcher: Launcher | None = None, *, start: Callable[[], Launcher] = Launcher.start
     ) -> None:
         self._launcher = launcher
-        self._log_path = log_path
-        self._lock_path = lock_path
+        self._start = start
         self._replacing = asyncio.Lock()
         self._sending = asyncio.Lock()
         if launcher:
@@ -336,7 +335,7 @@ class LauncherControl:
             if self._launcher is None or self._launcher is dead:
                 if dead:
                     await asyncio.to_thread(dead.close)
-                self._launcher = await asyncio.to_thread(Launcher.start, self._log_path, self._lock_path)
+                self._launcher = await asyncio.to_thread(self._start)
                 self._launcher.sock.setblocking(False)
             return self._launcher
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import resource
 import select
 import signal
 import sys
@@ -47,10 +48,12 @@ class Launcher:
         self.sock = sock
 
     @classmethod
-    def start(cls, log_path: str = "/dev/null", lock_path: str = "") -> Launcher:
+    def start(
+        cls, log_path: str = "/dev/null", lock_path: str = "", open_files: tuple[int, int] | None = None
+    ) -> Launcher:
         """Start one; what it or a shim prints before it dies is appended to `log_path`.
 
-        Launchers with the same `lock_path` follow each other.
+        Launchers with the same `lock_path` follow each other. `open_files` is the limit that containers inherit.
 
         posix_spawn shares nothing with this process but the descriptors named here, so it may be called with
         threads and an event loop running.
@@ -73,6 +76,8 @@ class Launcher:
         finally:
             os.close(executable)
             theirs.close()
+        if open_files is not None:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, open_files)
         return cls(pid, ours)
 
     def close(self) -> None:
