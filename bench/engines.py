@@ -29,6 +29,7 @@ LABEL = f"sampan-bench={os.getpid()}"
 """On the base image, and so on whatever is built on it."""
 _numbers = itertools.count(1)
 PEERS = ("docker", "podman")
+DOCKER_SOCKET = "unix:///var/run/docker.sock"
 
 ANSWER_S = 10.0
 LONGEST_S = 300.0
@@ -61,6 +62,16 @@ class Engine:
     @property
     def is_sampan(self) -> bool:
         return bool(self.run_root)
+
+    @property
+    def api_socket(self) -> str:
+        """Where its API is, "" where there is none on a unix socket (podman has no engine)."""
+        if self.is_sampan:
+            return f"{self.run_root}/engine.sock"
+        words = [word.removeprefix("DOCKER_HOST=").removeprefix("--host=") for word in self.command]
+        hosts = [word for word in [*words, os.environ.get("DOCKER_HOST", "")] if "://" in word]
+        path = (hosts or [DOCKER_SOCKET])[0].removeprefix("unix://")
+        return path if "docker" in words and os.path.exists(path) else ""
 
     def takes(self, scenario: str) -> bool:
         return fnmatch.fnmatch(scenario, self.limit)

@@ -109,12 +109,12 @@ class StartThroughApi(Scenario):
     """Create and start on a connection that is already there: the engine's own time, no client's."""
 
     def takes(self, engine: Engine) -> bool:
-        return engine.is_sampan
+        return bool(engine.api_socket) and super().takes(engine)
 
     def measure(self, engine: Engine) -> float:
         name = fresh_name()
         self.containers.setdefault(engine.name, []).append(name)
-        with contextlib.closing(Api(Address(path=f"{engine.run_root}/engine.sock"))) as api:
+        with contextlib.closing(Api(Address(path=engine.api_socket))) as api:
             api.connect()
             started = time.monotonic()
             created = api.post("/containers/create", {"name": name}, json={"Image": IMAGE, "Cmd": SLEEP})
@@ -223,7 +223,7 @@ def plan_scenarios(django: str, tiny_steps: str) -> list[Scenario]:
         RunOnce("run", "run --rm IMAGE true", 15, Goal(1 / 3)),
         RunOnce("run-alone", "the same with --network none", 15, Goal(1 / 2), options=("--network", "none")),
         RunPublished("publish", "run -d -p until the page is there", 10, Goal(1 / 3)),
-        StartThroughApi("api-start", "create and start through the API", 15, Goal(limit=20)),
+        StartThroughApi("api-start", "create and start through the API", 15, Goal(limit=40)),
         Exec("exec", "exec C true", 15, Goal(1 / 3)),
         Ps("ps", "ps, CPU", 10, Goal(1)),
         Version("version", "--version, CPU", 10, Goal(1)),

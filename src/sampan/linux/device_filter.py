@@ -66,7 +66,15 @@ def reduce_rules(entries: Iterable[dict[str, Any]]) -> tuple[bool, list[DeviceRu
             rules += [DeviceRule(allow, each, major, minor, access) for each in kinds]
     if not default:
         rules = [*(DeviceRule(True, *always) for always in _ALWAYS), *rules]
-    return default, rules
+    return default, _without_repeats(rules)
+
+
+def _without_repeats(rules: list[DeviceRule]) -> list[DeviceRule]:
+    """Of rules for the very same accesses only the last counts; each would be a write of its own."""
+    latest: dict[str, DeviceRule] = {}
+    for rule in reversed(rules):
+        latest.setdefault(rule.format(), rule)
+    return list(reversed(latest.values()))
 
 
 def _number(value: int | None) -> int | None:

@@ -258,8 +258,15 @@ def discard(init: Init) -> None:
     init.cgroup.remove()
 
 
-def delete(container_id: str, spec: dict[str, Any], *, bundle: str = "", pid: int = 0) -> list[str]:
+def delete(
+    container_id: str,
+    spec: dict[str, Any],
+    *,
+    bundle: str = "",
+    pid: int = 0,
+    hierarchies: tuple[Hierarchy, ...] | None = None,
+) -> list[str]:
     """Remove what a container leaves when its first process is gone: its groups. Runs the poststop hooks."""
-    plan_cgroup(spec, container_id, discover_hierarchies()).remove()
+    plan_cgroup(spec, container_id, discover_hierarchies() if hierarchies is None else hierarchies).remove()
     state = state_of(spec, container_id, bundle, "stopped", pid)
     return run_late_hooks(hooks_of(spec, "poststop"), state)

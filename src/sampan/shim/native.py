@@ -133,7 +133,9 @@ class NativeDriver:
         """Kill what is left and remove the cgroups."""
         if self.pid > 0:
             terms = self._terms
-            delete(terms.id, self._spec(), bundle=terms.bundle, pid=self.pid)
+            delete(
+                terms.id, self._spec(), bundle=terms.bundle, pid=self.pid, hierarchies=_hierarchies or None
+            )
 
     def _spec(self) -> dict[str, Any]:
         return self._made_of or read_config(self._terms.bundle)

@@ -208,3 +208,16 @@ def test_the_program_decides_as_the_rules_mean(
     bits = sum({"m": 1, "r": 2, "w": 4}[letter] for letter in access)
     answer = run_program(compile_filter(default, rules), {"b": 1, "c": 2}[kind], bits, major, minor)
     assert bool(answer) == judge(default, rules, kind, access, major, minor)
+
+
+def test_a_device_rule_that_is_repeated_is_written_once() -> None:
+    entries = [
+        {"allow": False, "access": "rwm"},
+        {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+        {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"},
+        {"allow": False, "type": "c", "major": 10, "minor": 229, "access": "rw"},
+    ]
+    writes = plan_v1_writes(*reduce_rules(entries))
+    assert len(writes) == len(set(writes))
+    assert writes.count(("devices.allow", "c 1:3 rwm")) == 1
+    assert [text for text in writes if "10:229" in text[1]] == [("devices.deny", "c 10:229 rw")]
