@@ -117,7 +117,15 @@ COMMANDS: dict[str, Entry] = {
     "engine start": Entry("engine:START", "Start the engine in the background"),
     "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),
     "engine stop": Entry("engine:STOP", "Stop the engine; containers go on"),
+    "builder imagetools create": Entry("imagetools:CREATE", "Create a new image based on source images"),
+    "builder imagetools inspect": Entry("imagetools:INSPECT", "Show details of an image in the registry"),
+    "manifest annotate": Entry("manifest:ANNOTATE", "Add additional information to a local image manifest"),
+    "manifest create": Entry(
+        "manifest:CREATE", "Create a local manifest list for annotating and pushing to a registry"
+    ),
     "manifest inspect": Entry("manifest:INSPECT", "Display an image manifest, or manifest list"),
+    "manifest push": Entry("manifest:PUSH", "Push a manifest list to a repository"),
+    "manifest rm": Entry("manifest:RM", "Delete one or more manifest lists from local storage"),
     "network connect": Entry("network:CONNECT", "Connect a container to a network"),
     "network create": Entry("network_create", "Create a network"),
     "network disconnect": Entry("network:DISCONNECT", "Disconnect a container from a network"),
@@ -152,6 +160,7 @@ COMMANDS: dict[str, Entry] = {
 
 GROUPS = {
     "builder": "Manage builds",
+    "builder imagetools": "Commands to work on images in registry",
     "compose": "Define and run multi-container applications",
     "container": "Manage containers",
     "engine": "Manage the engine",

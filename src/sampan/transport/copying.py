@@ -62,6 +62,14 @@ async def copy_image(
     return written
 
 
+async def copy_below(
+    source: Source, sink: Sink, document: Document, *, limits: Limits, report: Report
+) -> None:
+    """All that a manifest or index names, as it is; the document itself is the caller's to write."""
+    options = Options(everything=True, wish=Wish(keeps_digests=True))
+    await _Copier(source, sink, options, limits, report).write_below(document)
+
+
 def _is_docker(root: Document) -> bool:
     return root.media_type in (media_type.DOCKER_MANIFEST, media_type.DOCKER_LIST)
 
@@ -96,6 +104,10 @@ class _Copier:
         if self._options.referrers:
             await self._copy_referrers(root, written)
         return written
+
+    async def write_below(self, document: Document) -> None:
+        """Everything but the document."""
+        await self._prepare(document, depth=0)
 
     async def _one_image(self, document: Document, wanted: Platform | None) -> Document:
         for _ in range(MAX_DEPTH):

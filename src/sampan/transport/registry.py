@@ -14,6 +14,7 @@ from sampan.errors import NotFound, SampanError
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.reference import Reference
+from sampan.registry.endpoints import Endpoint
 from sampan.registry.manifests import Fetched
 from sampan.registry.repository import Repository
 from sampan.transport.checked import iter_checked, iter_pieces
@@ -29,6 +30,11 @@ class RegistrySource:
         self._repositories = repositories
         self._reference = reference
         self._chosen = repositories[-1]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is read."""
+        return self._chosen.endpoint
 
     async def root(self) -> Document:
         """What tag or digest stand for."""
@@ -115,6 +121,11 @@ class RegistrySink:
 
     async def close(self) -> None:
         """Connections are the registries' own."""
+
+    def is_at(self, source: RegistrySource) -> bool:
+        """Whether the source is the same repository."""
+        here, there = self._repository.endpoint, source.endpoint
+        return (here.host, here.repository) == (there.host, there.repository)
 
     def _is_neighbour(self, origin: Repository) -> bool:
         here, there = self._repository.endpoint, origin.endpoint
