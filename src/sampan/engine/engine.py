@@ -126,7 +126,9 @@ class Engine:
             root=f"{roots.data}/build",
             source=self.sharing.source(),
         )
-        self.facts = _read_facts(roots, "overlay2" if self.snapshots.driver.is_layered else "vfs")
+        self.facts = _read_facts(
+            roots, "overlay2" if self.snapshots.driver.is_layered else "vfs", registries or RegistrySettings()
+        )
         self.disk_usage = DiskUsage(self)
 
     @cached_property
@@ -246,7 +248,7 @@ def _write_all(fd: int, data: bytes) -> None:
             select.select((), (fd,), ())
 
 
-def _read_facts(roots: Roots, storage_driver: str) -> Facts:
+def _read_facts(roots: Roots, storage_driver: str, registries: RegistrySettings) -> Facts:
     digest = hashlib.sha256(roots.data.encode() + open("/etc/machine-id", "rb").read()).hexdigest()  # noqa: SIM115
     unified = filesystem_of("/sys/fs/cgroup") == "cgroup2fs" or os.path.exists(
         "/sys/fs/cgroup/cgroup.controllers"
@@ -257,4 +259,5 @@ def _read_facts(roots: Roots, storage_driver: str) -> Facts:
         started_ns=time.time_ns(),
         storage_driver=storage_driver,
         cgroup_version="2" if unified else "1",
+        registries=registries,
     )

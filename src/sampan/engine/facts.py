@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sampan
+from sampan.engine.registry_facts import describe_proxies, describe_registries
+from sampan.registry.settings import Settings
+from sampan.runtime.state import OCI_VERSION
 from sampan.schema.times import format_time
 
 DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -28,6 +31,7 @@ class Facts:
     storage_driver: str
     cgroup_version: str
     warnings: tuple[str, ...] = ()
+    registries: Settings = field(default_factory=Settings)
 
     def version(self, *, api: str, minimum: str) -> dict[str, Any]:
         """SystemVersionResponse."""
@@ -42,10 +46,14 @@ class Facts:
             "GoVersion": f"python{platform.python_version()}",
             "KernelVersion": uname.release,
             "Os": "linux",
+            "PythonVersion": platform.python_version(),
         }
         return {
             "Platform": {"Name": "Sampan"},
-            "Components": [{"Name": "Engine", "Version": sampan.__version__, "Details": details}],
+            "Components": [
+                {"Name": "Engine", "Version": sampan.__version__, "Details": details},
+                {"Name": "sampan-runtime", "Version": sampan.__version__, "Details": {"Spec": OCI_VERSION}},
+            ],
             "Version": sampan.__version__,
             "ApiVersion": api,
             "MinAPIVersion": minimum,
@@ -69,7 +77,7 @@ class Facts:
             "ContainersStopped": sum(counts.values()) - running - paused,
             "Images": images,
             "Driver": self.storage_driver,
-            "DriverStatus": [["Backing Filesystem", filesystem_of(self.data_root)]],
+            "DriverStatus": self._driver_status(),
             "DockerRootDir": self.data_root,
             "Plugins": {
                 "Volume": ["local"],
@@ -94,21 +102,15 @@ class Facts:
             "CgroupVersion": self.cgroup_version,
             "KernelVersion": uname.release,
             "OperatingSystem": operating_system(),
-            "OSVersion": "",
+            "OSVersion": _os_release().get("VERSION_ID", ""),
             "OSType": "linux",
             "Architecture": uname.machine,
             "NCPU": len(os.sched_getaffinity(0)),
             "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "IndexServerAddress": "https://index.docker.io/v1/",
-            "RegistryConfig": {
-                "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
-                "IndexConfigs": {},
-                "Mirrors": None,
-            },
+            "RegistryConfig": describe_registries(self.registries),
             "GenericResources": None,
-            "HttpProxy": "",
-            "HttpsProxy": "",
-            "NoProxy": "",
+            **describe_proxies(self.registries),
             "Name": uname.nodename,
             "Labels": [],
             "ExperimentalBuild": False,
@@ -135,6 +137,15 @@ class Facts:
             "Warnings": list(self.warnings),
         }
 
+    def _driver_status(self) -> list[list[str]]:
+        status = [["Backing Filesystem", filesystem_of(self.data_root)]]
+        if self.storage_driver == "overlay2":
+            status += [
+                ["Supports d_type", "true"],
+                ["userxattr", "false"],
+            ]  # overlay needs the one, not the other
+        return status
+
 
 def architecture(machine: str) -> str:
     """The kernel's name of the machine in Go's words."""
@@ -143,10 +154,14 @@ def architecture(machine: str) -> str:
 
 def operating_system() -> str:
     """PRETTY_NAME of os-release(5)."""
+    return _os_release().get("PRETTY_NAME", "Linux")
+
+
+def _os_release() -> dict[str, str]:
     try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+        return platform.freedesktop_os_release()
     except OSError:
-        return "Linux"
+        return {}
 
 
 def filesystem_of(path: str) -> str:

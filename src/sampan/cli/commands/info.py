@@ -78,9 +78,13 @@ def iter_server_lines(info: Json) -> Iterator[str]:
         yield f"  {name}: {value}"
     yield from _iter_words(info, _DRIVERS)
     yield from _iter_plugins(info.get("Plugins") or {})
+    if info.get("Swarm"):
+        yield f" Swarm: {info['Swarm'].get('LocalNodeState', '')}"
     if info.get("Runtimes"):
         yield f" Runtimes: {' '.join(sorted(info['Runtimes']))}"
         yield f" Default Runtime: {info.get('DefaultRuntime', '')}"
+    yield from _iter_words(info, (("Init Binary", "InitBinary"),))
+    yield from _iter_commits(info)
     if info.get("SecurityOptions"):
         yield " Security Options:"
         yield from (f"  {_security_option(option)}" for option in info["SecurityOptions"])
@@ -90,11 +94,35 @@ def iter_server_lines(info: Json) -> Iterator[str]:
     yield from _iter_words(info, _PLACE)
     yield f" Debug Mode: {str(bool(info.get('Debug'))).lower()}"
     yield from (line for line in _iter_words(info, _PROXIES) if not line.endswith(": "))
+    yield from _iter_list(" Labels:", info.get("Labels"))
+    yield f" Experimental: {str(bool(info.get('ExperimentalBuild'))).lower()}"
+    yield from _iter_registries(info.get("RegistryConfig") or {})
     yield f" Live Restore Enabled: {str(bool(info.get('LiveRestoreEnabled'))).lower()}"
 
 
 def _iter_words(info: Json, titles: tuple[tuple[str, str], ...]) -> Iterator[str]:
     return (f" {title}: {info[field]}" for title, field in titles if field in info)
+
+
+def _iter_commits(info: Json) -> Iterator[str]:
+    """The programs below the engine, by their revisions."""
+    for name, field in (("containerd", "ContainerdCommit"), ("runc", "RuncCommit"), ("init", "InitCommit")):
+        if field in info:
+            yield f" {name} version: {info[field].get('ID', '')}"
+
+
+def _iter_registries(registries: Json) -> Iterator[str]:
+    """What needs no certificate, and what is asked in the place of Docker Hub."""
+    indexes = registries.get("IndexConfigs") or {}
+    insecure = [name for name, index in sorted(indexes.items()) if not index.get("Secure", True)]
+    yield from _iter_list(" Insecure Registries:", insecure + (registries.get("InsecureRegistryCIDRs") or []))
+    yield from _iter_list(" Registry Mirrors:", registries.get("Mirrors"))
+
+
+def _iter_list(title: str, lines: list[str] | None) -> Iterator[str]:
+    if lines:
+        yield title
+        yield from (f"  {line}" for line in lines)
 
 
 def _iter_plugins(plugins: Json) -> Iterator[str]:

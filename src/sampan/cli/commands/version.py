@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from sampan.client.jsontext import Json
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
+# Docker's title for the language its engine is written in is not ours.
+_DETAILS = (
+    ("Python version", "PythonVersion"),
+    ("Spec", "Spec"),
+    ("Git commit", "GitCommit"),
+    ("Built", "BuildTime"),
+)
 
 
 def run(context: Context, options: Options, _arguments: list[str]) -> int:
@@ -88,11 +95,12 @@ def _iter_component(component: Json) -> Iterator[str]:
     if "ApiVersion" in details:
         oldest = details.get("MinAPIVersion", "")
         yield f"  API version:      {details['ApiVersion']} (minimum version {oldest})"
-    for title, field in (("Git commit", "GitCommit"), ("Built", "BuildTime")):
+    for title, field in _DETAILS:
         if details.get(field):
             yield f"  {title + ':':<17} {details[field]}"
     if "Os" in details:
         yield f"  OS/Arch:          {details['Os']}/{details.get('Arch', '')}"
+        yield f"  Experimental:     {details.get('Experimental', 'false')}"
 
 
 COMMAND = Command(
