@@ -529,6 +529,33 @@ def test_what_is_not_there_is_404(api: CheckedApi) -> None:
             assert answer.status in (404, 503), (operation.name, answer.status, answer.body)
 
 
+def test_a_websocket_is_opened(api: CheckedApi, container: str) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    answer = api.ask(
+        "GET",
+        f"/containers/{container}/attach/ws",
+        {"logs": True, "stdout": True},
+        headers=headers,
+        expect=101,
+    )
+    assert answer.headers["Sec-WebSocket-Accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, 1.3
+
+
+def test_a_session_is_opened(api: CheckedApi) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "h2c",
+        "X-Docker-Expose-Session-Uuid": "conformance",
+        "X-Docker-Expose-Session-Name": "conformance",
+    }
+    assert api.ask("POST", "/session", headers=headers, expect=101).headers["Upgrade"] == "h2c"
+
+
 def test_every_operation_was_exercised(api: CheckedApi, exercised: dict[str, set[int]]) -> None:
     """Runs last: each operation outside Swarm and plugins succeeded above, or is refused by name."""
     apart = ("/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs", "/plugins")
