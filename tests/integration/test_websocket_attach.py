@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -167,8 +168,11 @@ def docker_py(engine: EngineProcess) -> Iterator[docker.APIClient]:
     client = docker.APIClient(f"unix://{engine.socket}", version="auto")
     yield client
     client.close()
+    gc.collect()  # docker-py leaves the closing of some sockets to it
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_docker_py_and_the_plain_attach_share_a_program(
     engine: EngineProcess, docker_py: docker.APIClient
 ) -> None:
