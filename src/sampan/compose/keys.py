@@ -50,6 +50,7 @@ WITHOUT_EFFECT = {
     "services.*.volumes.*.consistency": "of Docker Desktop for Mac, once",
     "secrets.*.labels": "secrets are not objects of the engine",
     "configs.*.labels": "configs are not objects of the engine",
+    "networks.*.ipam.options": "options of an address manager; there is one, and it has none",
     "networks.*.attachable": "every network of one machine is",
     "version": "of files of old; obsolete",
 }

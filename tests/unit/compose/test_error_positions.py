@@ -105,8 +105,10 @@ CASES = {
     ),
     "two limits": (
         SERVICE + "    mem_limit: 1g\n    deploy: {resources: {limits: {memory: 2g}}}\n",
-        "compose.yaml:4: services.web.mem_limit: "
-        "can't set distinct values on 'mem_limit' and 'deploy.resources.limits.memory'",
+        (
+            "compose.yaml:4: services.web.mem_limit: "
+            "can't set distinct values on 'mem_limit' and 'deploy.resources.limits.memory'"
+        ),
     ),
     "a target twice": (
         SERVICE + "    tmpfs: /a\n    volumes: ['/b', {type: tmpfs, target: /a}]\n",

@@ -151,7 +151,7 @@ class ImageWork:
         image_id = ""
         for message in self._until_interrupted(answer):
             if "sampan" in message:
-                self._report.build_event(service.name, message["sampan"])
+                self._report.build_event(subject, message["sampan"])
             elif "stream" in message:
                 self._report.output(subject, str(message["stream"]))
             elif "aux" in message:

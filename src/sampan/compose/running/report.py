@@ -22,8 +22,8 @@ class Report(Protocol):
     def output(self, subject: str, text: str) -> None:
         """Lines that a build or a pull says, for those who want to read them all."""
 
-    def build_event(self, service: str, event: Mapping[str, Any]) -> None:
-        """What the builder says of a service's build (`sampan.build.progress`)."""
+    def build_event(self, subject: str, event: Mapping[str, Any]) -> None:
+        """What the builder says of an image (`sampan.build.progress`)."""
 
     def notice(self, text: str) -> None:
         """Something that people should know."""
@@ -40,7 +40,7 @@ class Silence:
     def output(self, subject: str, text: str) -> None:
         """Nothing."""
 
-    def build_event(self, service: str, event: Mapping[str, Any]) -> None:
+    def build_event(self, subject: str, event: Mapping[str, Any]) -> None:
         """Nothing."""
 
     def notice(self, text: str) -> None:
