@@ -92,10 +92,6 @@ def test_resets_take_away_what_was_there() -> None:
         "[" * 100_000,
         "{a: " * 5_000,
         "- " * 70_000,
-        "a: &a [x]\n"
-        + "".join(
-            f"k{n}: &k{n} [{', '.join(['*' + ('a' if not n else f'k{n - 1}')] * 9)}]\n" for n in range(9)
-        ),
         "a: &a\n  <<: *a\n",
         "a: \x00",
         "a: 'b",
