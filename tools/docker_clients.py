@@ -23,6 +23,7 @@ CLIENTS = {
     "buildx": ("sid", "docker-buildx", "usr/libexec/docker/cli-plugins/docker-buildx"),
     "buildx-0.13": ("trixie", "docker-buildx", "usr/libexec/docker/cli-plugins/docker-buildx"),
     "compose": ("sid", "docker-compose", "usr/libexec/docker/cli-plugins/docker-compose"),
+    "docker": ("sid", "docker-cli", "usr/bin/docker"),
     "docker-20.10": ("bookworm", "docker.io", "usr/bin/docker"),
 }
 

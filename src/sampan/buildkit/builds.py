@@ -19,7 +19,7 @@ from sampan.build.errors import BuildFailed
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
-from sampan.buildkit.exporting import export, plan_exporters, refuse_cache_exports
+from sampan.buildkit.exporting import export, plan_exporters, refuse_unsupported
 from sampan.buildkit.messages.common import Status
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
@@ -90,20 +90,25 @@ class Builds:
 
     async def run(self, request: SolveRequest, *, folder: str = "") -> BuildRecord:
         """A build from its request to its export; its failure is raised, and kept in the record."""
-        exporters = plan_exporters(request)
-        refuse_cache_exports(request)
-        if request.definition or request.inputs:
-            raise Unsupported("building from a build graph is not supported: give a Dockerfile")
-        session = await self._sessions.get(request.session)
-        record = BuildRecord(request.ref, request.frontend, dict(request.frontend_attrs), exporters=exporters)
-        async with self._recorded(record), AsyncExitStack() as stack, ended_with(session):
+        record = BuildRecord(request.ref, request.frontend, dict(request.frontend_attrs))
+        async with self._recorded(record):
+            refuse_unsupported(request)
+            record.exporters = plan_exporters(request)
+            session = await self._sessions.get(request.session)
+            async with ended_with(session):
+                response = await self._build(record, request, session, folder)
+            record.end(None, response)
+        return record
+
+    async def _build(
+        self, record: BuildRecord, request: SolveRequest, session: Session, folder: str
+    ) -> dict[str, str]:
+        async with AsyncExitStack() as stack:
             solving = Solving(self._builder, self._images, session, stack, folder=folder)
             build = Build(record, solving)
             with self._running_as(request.ref, build):
                 await self._announce()
-                response = await self._outcome(build, request, session)
-            record.end(None, response)
-        return record
+                return await self._outcome(build, request, session)
 
     async def _outcome(self, build: Build, request: SolveRequest, session: Session) -> dict[str, str]:
         """Solve what the request says, or what a gateway asks for meanwhile."""
@@ -116,7 +121,10 @@ class Builds:
 
     async def find(self, ref: str) -> Build:
         """A build under way; it may come a moment later."""
-        await self._wait_for(lambda: ref in self._running, ref)
+        await self._wait_for(lambda: ref in self._running or self._has_ended(ref), ref)
+        if ref not in self._running:
+            status = self._records[ref].status
+            raise SampanError(status.message if status else f"build {ref} has ended")
         return self._running[ref]
 
     async def watch(self, ref: str) -> BuildRecord:
@@ -183,6 +191,9 @@ class Builds:
             del self._running[ref]
             build.returned.cancel()
             self.uploads.release(ref)
+
+    def _has_ended(self, ref: str) -> bool:
+        return ref in self._records and bool(self._records[ref].completed_ns)
 
     def _shrink(self) -> None:
         ended = [record for record in self._records.values() if record.completed_ns and not record.pinned]

@@ -49,8 +49,13 @@ def _check(exporter: Exporter) -> None:
     _references(exporter)
 
 
-def refuse_cache_exports(request: SolveRequest) -> None:
-    """The cache stays here; ``inline``, which many clients ask for by habit, adds nothing to the image."""
+def refuse_unsupported(request: SolveRequest) -> None:
+    """Build graphs are not read, and the cache stays here.
+
+    ``--cache-to type=inline``, which many clients ask for by habit, adds nothing to the image.
+    """
+    if request.definition or request.inputs:
+        raise Unsupported("building from a build graph is not supported: give a Dockerfile")
     for entry in request.cache.exports if request.cache is not None else ():
         if entry.type != "inline":
             raise Unsupported(f"--cache-to type={entry.type}: exporting the build cache is not supported yet")
