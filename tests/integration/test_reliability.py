@@ -229,6 +229,9 @@ def test_a_full_disk_is_named_and_loses_nothing(
     check_store(small_disk)
 
 
+BIG = "dd if=/dev/zero of=/big bs=1000000 count=4"
+
+
 def fill(folder: Path) -> Path:
     """Take every byte that is left."""
     filler = folder / "filler"
@@ -243,7 +246,7 @@ def fill(folder: Path) -> Path:
 def test_without_a_byte_left_all_that_takes_room_fails_and_the_rest_goes_on(
     small_disk: EngineProcess, saved_big: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN head -c 4000000 /dev/zero >/big\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM busybox\nRUN {BIG}\n")
     flags = ("-d", "--stop-signal", "KILL", "--restart", "unless-stopped")
     small_disk.sampan("run", *flags, "--name", "runs", "busybox", "sleep", "1000")
     small_disk.sampan("run", *flags, "--name", "other", "-v", "/data", "busybox", "sleep", "1000")
@@ -253,27 +256,29 @@ def test_without_a_byte_left_all_that_takes_room_fails_and_the_rest_goes_on(
         small_disk.sampan("push", "-q", name)
         small_disk.sampan("rmi", name)
         small_disk.sampan("builder", "prune", "-af")
-        filler = fill(small_disk.data)
         images = small_disk.out("images", "-q")
         for args in (
             ["pull", "-q", name],
             ["load", "-i", str(saved_big)],
             ["build", "--no-cache", str(tmp_path)],
-            ["run", "--rm", "busybox", "true"],
+            ["run", "--rm", "busybox", *BIG.split()],
         ):
+            fill(small_disk.data)
             done = small_disk.sampan(*args, check=False)
             assert "no space left on device" in done.stderr.lower(), (args, done.returncode, done.stderr)
             assert small_disk.out("images", "-q") == images
-        fill(small_disk.data)
+        filler = fill(small_disk.data)
         assert small_disk.out("ps", "--format", "{{.Names}}").split() == ["other", "runs"]
         assert small_disk.out("exec", "runs", "echo", "fine") == "fine"
         small_disk.sampan("stop", "runs")
         assert small_disk.out("wait", "runs") == "137"
         assert small_disk.out("ps", "--format", "{{.Names}}") == "other"
-        filler.unlink()
-        small_disk.sampan("rm", "runs")
         small_disk.kill()
+        fill(small_disk.data)
         small_disk.start()
+        assert small_disk.out("ps", "--format", "{{.Names}}") == "other"
+        small_disk.sampan("rm", "runs")
+        filler.unlink()
         assert small_disk.out("ps", "--format", "{{.Names}}") == "other"
         small_disk.sampan("pull", "-q", name)
         assert small_disk.out("run", "--rm", name, "sh", "-c", "wc -c </big") == "4000000"

@@ -57,7 +57,7 @@ class Database:
         """All of the statements inside, or none. One inside another is a part that can fail by itself."""
         with self._lock, self._translated_errors():
             if self._depth == 0 and self._reserve.adjust():
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
             begin, commit, rollback = _bounds(self._depth)
             self._connection.execute(begin)
             self._depth += 1

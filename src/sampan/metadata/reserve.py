@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Room kept back for a full disk: removing things must be written down, too.
 
-A file holds the room. It is given up when the disk runs full, and taken again when there is plenty.
+A file holds the room. A slice of it is given up whenever the disk is full, for others may take what is free before the
+database does; all of it is taken again when there is plenty.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import contextlib
 import os
 
 RESERVED_BYTES = 1 << 20
-LOW_BYTES = 128 << 10
+SLICE_BYTES = 128 << 10
+LOW_BYTES = 64 << 10
 PLENTY_BYTES = 8 << 20
 
 
@@ -20,16 +22,16 @@ class Reserve:
     def __init__(self, path: str) -> None:
         self.path = path
         self._directory = os.path.dirname(path) or "."
-        self._is_held = os.path.exists(path)
+        self._held_bytes = os.path.getsize(path) if os.path.exists(path) else 0
 
     def adjust(self) -> bool:
-        """Take or give up the room, as the disk is now; True when it was given up, and is needed."""
+        """Take or give up room, as the disk is now; True when some was given up, and is needed."""
         status = os.statvfs(self._directory)
         free_bytes = status.f_bavail * status.f_frsize
-        if self._is_held and free_bytes < LOW_BYTES:
-            self._release()
+        if self._held_bytes and free_bytes < LOW_BYTES:
+            self._give_slice()
             return True
-        if not self._is_held and free_bytes > PLENTY_BYTES:
+        if self._held_bytes < RESERVED_BYTES and free_bytes > PLENTY_BYTES:
             self._take()
         return False
 
@@ -38,11 +40,12 @@ class Reserve:
             fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(fd, 0, RESERVED_BYTES)
-                self._is_held = True
+                self._held_bytes = RESERVED_BYTES
             finally:
                 os.close(fd)
 
-    def _release(self) -> None:
+    def _give_slice(self) -> None:
+        left = max(0, self._held_bytes - SLICE_BYTES)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-        self._is_held = False
+            os.truncate(self.path, left)
+        self._held_bytes = left
