@@ -129,6 +129,7 @@ class ServedRegistry:
     options: tuple[str, ...] = ()
     host: str = ""
     log: bytearray = field(default_factory=bytearray)
+    clients: list[Client] = field(default_factory=list)
 
     def start(self) -> None:
         # On the same port again after the first time, as clients would find it after a restart.
@@ -157,7 +158,10 @@ class ServedRegistry:
         return status
 
     def client(self, **headers: str) -> Client:
-        return Client(self.host, headers)
+        """One more connection, closed with the registry."""
+        found = Client(self.host, headers)
+        self.clients.append(found)
+        return found
 
     def _read(self, stream: Any) -> None:
         with stream:
@@ -174,3 +178,5 @@ def served_registry(root: Path, *options: str) -> Iterator[ServedRegistry]:
     finally:
         if registry.process.poll() is None:
             registry.kill()
+        for client in registry.clients:
+            client.close()

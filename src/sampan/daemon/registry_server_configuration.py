@@ -36,6 +36,9 @@ _PLACE = re.compile(r"^(?P<reason>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _NAME = re.compile(r"\.([^.\[\]]+)")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 
+# A cache has a client waiting, and often something to serve instead.
+_PATIENCE = settings.Patience(connect_s=5.0, stall_s=30.0, attempts=2, first_delay_s=0.2)
+
 Action = Literal["pull", "push", "delete"]
 Keys = tuple[str | int, ...]
 
@@ -224,6 +227,7 @@ def _plan(source: ServerConfiguration, folder: str, root: str, environ: Mapping[
         upstream_settings=settings.Settings(
             insecure=tuple(cache.upstream.partition("/")[0] for cache in source.cache if cache.insecure),
             environment=proxy_variables(environ),
+            patience=_PATIENCE,
         ),
         access_log={"stderr": "", "none": None}.get(source.access_log, below(source.access_log)),
         has_pages=source.pages,
