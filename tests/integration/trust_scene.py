@@ -7,16 +7,21 @@ import asyncio
 import contextlib
 import json
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from integration.engine_process import EngineProcess, import_busybox
 from integration.registry_process import RegistryProcess, running_registry
+from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, parse_digest
+from sampan.oci.manifest import decode_manifest, encode_manifest
+from sampan.oci.media_type import OCI_MANIFEST
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.repository import Registries, Repository
+from sampan.registry.trust.private_keys import decode_private_key
+from sampan.registry.trust.signing import SigningOrder, sign_image
 
 PASSPHRASE = "open sesame"
 
@@ -83,15 +88,32 @@ class TrustScene:
 
     def push(self, path: str, *, content: str = "") -> str:
         """A new image under this name on the registry, and nothing of it in the store; the name with its digest."""
-        name = self.name(path)
-        (self.folder / "Dockerfile").write_text(f"FROM busybox\nLABEL is={path!r} content={content!r}\n")
-        self.engine.sampan("build", "-q", "-t", name, str(self.folder))
-        said = self.engine.sampan("push", name).stdout
-        self.engine.sampan("rmi", name)
-        return f"{name.rpartition(':')[0]}@{said.rpartition('digest: ')[2].split()[0]}"
 
-    def sign(self, name: str, *options: str, key: str = "ada") -> None:
-        self.engine.sampan("trust", "sign", "--key", str(self.folder / f"{key}.key"), *options, name)
+        async def put(registries: Registries, reference: Reference) -> Digest:
+            base = registries.open(parse_reference(self.name("base:1")))[-1]
+            repository = registries.open(reference, push=True)[-1]
+            manifest = decode_manifest((await base.manifest("1")).raw)
+            config = json.loads(await base.read(manifest.config, 1 << 20))
+            config["config"] = config.get("config", {}) | {"Labels": {"is": path, "content": content}}
+            described = await _upload(repository, json.dumps(config).encode(), manifest.config.media_type)
+            for layer in manifest.layers:
+                assert await repository.mount(layer, "base")
+            raw = encode_manifest(described, manifest.layers)
+            await repository.put_manifest(str(reference.tag), raw, OCI_MANIFEST)
+            return Digest.of(raw)
+
+        name = self.name(path)
+        return f"{name.rpartition(':')[0]}@{self.on_registry(name, put)}"
+
+    def sign(self, name: str, key: str = "ada", *, identity: str = "") -> None:
+        """Sign by our own library; a test of its own does it by the command."""
+        private = decode_private_key((self.folder / f"{key}.key").read_bytes(), PASSPHRASE.encode())
+
+        async def work(registries: Registries, reference: Reference) -> object:
+            repository = registries.open(reference, push=True)[-1]
+            return await sign_image(repository, reference, SigningOrder(private, identity=identity))
+
+        self.on_registry(name, work)
 
     def refused(self, *words: str) -> str:
         """What our command line says of being refused."""
@@ -128,14 +150,13 @@ class TrustScene:
         document: dict[str, Any] = json.loads(found.stdout)
         return document
 
-    def on_registry(self, name: str, work: Callable[[Repository, Reference], Awaitable[T]]) -> T:
-        """Do something to a repository with our own client."""
+    def on_registry(self, name: str, work: Callable[[Registries, Reference], Awaitable[T]]) -> T:
+        """Do something to the registry with our own client."""
 
         async def run() -> T:
             registries = Registries()
             try:
-                reference = parse_reference(name)
-                return await work(registries.open(reference, push=True)[-1], reference)
+                return await work(registries, parse_reference(name))
             finally:
                 await registries.close()
 
@@ -150,6 +171,15 @@ class TrustScene:
 
 def digest_of(name: str) -> Digest:
     return parse_digest(name.partition("@")[2])
+
+
+async def _upload(repository: Repository, data: bytes, kind: str) -> Descriptor:
+    async def part(start: int, end: int) -> AsyncIterator[bytes]:
+        yield data[start:end]
+
+    described = Descriptor.of(data, kind)
+    await repository.upload_parts(described, part, lambda _: None)
+    return described
 
 
 def write_configuration(config: Path, registry: RegistryProcess, **trust: str) -> None:
@@ -170,6 +200,10 @@ def trust_scene(base: Path) -> Iterator[TrustScene]:
             write_configuration(config, registry)
             engine.start()
             import_busybox(engine)
-            yield TrustScene(engine, registry, config)
+            scene = TrustScene(engine, registry, config)
+            engine.sampan("tag", "busybox", scene.name("base:1"))
+            engine.sampan("push", scene.name("base:1"))
+            engine.sampan("rmi", scene.name("base:1"))
+            yield scene
         finally:
             engine.destroy()
