@@ -113,6 +113,8 @@ COMMANDS: dict[str, Entry] = {
     "compose convert": Entry(
         "compose.config", "Parse, resolve and render compose file in canonical format", alias=True
     ),
+    "compose down": Entry("compose.down", "Stop and remove containers, networks"),
+    "compose up": Entry("compose.up", "Create and start containers"),
     "engine run": Entry("engine:RUN", "Run the engine in the foreground"),
     "engine start": Entry("engine:START", "Start the engine in the background"),
     "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),

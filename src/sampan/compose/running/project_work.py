@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sampan.client.api import Engine
@@ -19,7 +19,7 @@ from sampan.compose.running.performer import Performer
 from sampan.compose.running.report import Report
 from sampan.compose.running.runner import Interruption, run_plan
 from sampan.compose.running.scene import observe
-from sampan.compose.steps import Plan, StopContainer
+from sampan.compose.steps import Plan, StartContainer, StopContainer, WaitForService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +59,13 @@ class ProjectWork:
         self._at_once = at_once
         self._dry_run = dry_run
 
-    def up(self, options: UpOptions, settings: UpSettings) -> Plan:
-        """Get the images, then make and start what is missing or out of date; the plan that was carried out."""
+    def up(
+        self, options: UpOptions, settings: UpSettings, *, on_made: Callable[[Plan], None] | None = None
+    ) -> Plan:
+        """Get the images, then make and start what is missing or out of date; the plan that was carried out.
+
+        `on_made` is called when everything has been made and nothing was started yet.
+        """
         images = self._images(settings)
         getting = plan_images(
             self.project,
@@ -78,9 +83,14 @@ class ProjectWork:
         )
         plan = plan_up(self.project, observed, options)
         containers = self._containers(observed, settings, options.image_ids)
-        self._carry_out(
-            plan, Performer(self.engine, self.project, containers, self.report, self.interruption)
-        )
+        performer = Performer(self.engine, self.project, containers, self.report, self.interruption)
+        if on_made is None:
+            self._carry_out(plan, performer)
+            return plan
+        making, starting = split_plan(plan)
+        self._carry_out(making, performer)
+        on_made(plan)
+        self._carry_out(starting, performer)
         return plan
 
     def down(self, options: DownOptions, *, stop_timeout_s: int | None = None) -> Plan:
@@ -153,3 +163,12 @@ class ProjectWork:
                 self.report.notice(f"DRY-RUN MODE - {line}")
             return
         run_plan(plan, perform, interruption=self.interruption, at_once=self._at_once)
+
+
+def split_plan(plan: Plan) -> tuple[Plan, Plan]:
+    """What makes containers and what they need, and what starts them afterwards."""
+    starting = [step for step in plan.steps if isinstance(step, StartContainer | WaitForService)]
+    keys = {step.key for step in starting}
+    making = tuple(step for step in plan.steps if step.key not in keys)
+    starts = tuple(replace(step, needs=tuple(keys.intersection(step.needs))) for step in starting)
+    return Plan(steps=making, notices=plan.notices), Plan(steps=starts)
