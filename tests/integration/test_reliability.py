@@ -30,6 +30,7 @@ from integration.kernel_state import KernelWatch, descriptors
 from integration.raw_client import RawClient
 from integration.registry_process import running_registry
 from integration.test_run_network import WEB, free_port, serves
+from sampan.network.names import names_for_data_root
 
 
 @pytest.fixture(params=["sampan", "docker"])
@@ -358,22 +359,23 @@ def test_nothing_is_left_in_the_kernel(own_engine: EngineProcess, tmp_path: Path
 
 
 def test_a_stopped_idle_engine_takes_its_network_along(tmp_path: Path) -> None:
-    rules = nft_tables()
     with running_engine(tmp_path / "e") as engine:
-        port = free_port()
+        port, table = free_port(), names_for_data_root(str(engine.data)).table
+        engine.sampan("network", "create", "--ipv6", "sea")
         engine.sampan("run", "--rm", "-p", f"{port}:80", "busybox", "true")
+        assert nft_tables(table) == {f"table ip {table}", f"table ip6 {table}"}
         engine.stop()
         assert engine.process
         assert engine.process.returncode == 0
-        wait_until(lambda: nft_tables() == rules, "the rules are as before", limit_s=10)
+        wait_until(lambda: nft_tables(table) == set(), "the rules are as before", limit_s=10)
         engine.start()
         assert engine.out("run", "--rm", "busybox", "echo", "again") == "again"
 
 
-def nft_tables() -> set[str]:
-    """The packet filter's tables; other engines' come and go at the same time, so only ours are counted."""
-    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True)
-    return {line for line in done.stdout.splitlines() if "sampan" in line} if done.returncode == 0 else set()
+def nft_tables(name: str) -> set[str]:
+    """The packet filter's tables of this name."""
+    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True)
+    return {line for line in done.stdout.splitlines() if line.endswith(f" {name}")}
 
 
 def test_a_killed_launcher_is_replaced(own_engine: EngineProcess) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import sys
 import urllib.request
@@ -17,8 +18,9 @@ WEB = ("busybox", "sh", "-c", "mkdir -p /www; echo hello >/www/index.html; exec 
 
 
 def free_port(count: int = 1) -> int:
-    """The first of `count` consecutive ports that nobody has."""
-    for base in range(21000, 30000, 10):
+    """The first of `count` consecutive ports that nobody has; each process looks in another place first."""
+    for step in range(900):
+        base = 21000 + (os.getpid() + step) * 10 % 9000
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(base, base + count):
