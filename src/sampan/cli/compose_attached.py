@@ -46,7 +46,7 @@ def stay(
         display.close()
         if isinstance(error, Cancelled) and staying.interrupted:
             return staying.stop(INTERRUPTED)
-        staying.hush()
+        staying.settle()
         error.hint = error.hint or "what has been made stays: `sampan compose down` removes it"
         raise
 
@@ -136,7 +136,7 @@ class _Staying:
             self._stop()
         except (KeyboardInterrupt, Cancelled):
             self._kill()
-        self.hush()
+        self.settle()
         return status
 
     def _stop(self) -> None:
@@ -156,10 +156,10 @@ class _Staying:
                 except SampanError as error:
                     self.context.out.note(f"{each.name}: {error.message}")
 
-    def hush(self) -> None:
-        """Say nothing more."""
+    def settle(self) -> None:
+        """Let what has been said come out."""
         if self.attached is not None:
-            self.attached.hush()
+            self.attached.settle()
 
 
 def attached_services(options: Options, project: Project, targets: frozenset[str]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Lock, Thread
-from time import time_ns
+from time import monotonic, time_ns
 from typing import Any, Protocol
 
 from sampan.client.api import Engine
@@ -82,6 +82,7 @@ class Attached:
         self._lock = Lock()
         self._following: dict[str, Thread] = {}
         self._read_until_ns: dict[str, int] = {}
+        self._ending: list[Thread] = []
         self._ended: SimpleQueue[Ended | SampanError] = SimpleQueue()
         self._quiet = False
 
@@ -106,8 +107,13 @@ class Attached:
             raise found
         return found
 
-    def hush(self) -> None:
-        """Say nothing more of ends: they are wanted now."""
+    def settle(self) -> None:
+        """Give the last lines and ends of stopped containers the time to be said, then say nothing more."""
+        deadline = monotonic() + _FOLLOW_END_S
+        with self._lock:
+            threads = [*self._following.values(), *self._ending]
+        for thread in threads:
+            thread.join(max(0.0, deadline - monotonic()))
         self._quiet = True
 
     def _read_events(self, answer: Any) -> None:
