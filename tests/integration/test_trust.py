@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from integration.engine_process import SAMPAN
 from integration.newer_skopeo import newer_skopeo
+from integration.terminal import Terminal
 from integration.trust_scene import PASSPHRASE, TrustScene, digest_of, trust_scene
 from sampan.oci.reference import Reference
 from sampan.registry.repository import Registries
+from sampan.registry.trust.private_keys import decode_private_key
 from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
 from sampan.registry.trust.storage import SignatureStore
 
@@ -34,6 +37,25 @@ def test_a_key_pair_is_for_its_owner_and_never_written_over(scene: TrustScene) -
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     said = scene.refused("trust", "key", "generate", "--dir", str(scene.folder), "ada")
     assert "ada.key exists already" in said
+
+
+def test_a_passphrase_is_asked_for_twice_and_not_shown(scene: TrustScene, tmp_path: Path) -> None:
+    environment = {k: v for k, v in scene.engine.environment.items() if k != "SAMPAN_TRUST_PASSPHRASE"}
+    argv = [*SAMPAN, "trust", "key", "generate", "--dir", str(tmp_path), "typed"]
+    without = subprocess.run(argv, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert "cannot ask for the passphrase" in without.stderr
+    for second, code in (("other", 1), ("secret", 0)):
+        opened = Terminal(argv, environment)
+        try:
+            opened.expect("Passphrase of the private key: ")
+            opened.type("secret\n")
+            opened.expect("Again: ")
+            opened.type(f"{second}\n")
+            assert opened.wait() == code
+            assert b"secret" not in opened.seen
+        finally:
+            opened.close()
+    assert decode_private_key((tmp_path / "typed.key").read_bytes(), b"secret")
 
 
 def test_what_is_signed_can_be_verified_looked_at_and_revoked(scene: TrustScene) -> None:
