@@ -234,6 +234,17 @@ class TestVanishingClients:
         wait_until(lambda: figures(engine, api) <= before, f"as before: {before}")
         assert not api.ask("GET", f"/containers/{container}/json").json["ExecIDs"]
 
+    def test_who_leaves_before_the_start_leaves_nothing(self, engine: EngineProcess, api: CheckedApi) -> None:
+        created = api.ask("POST", "/containers/create", {"name": "victim"}, body=VICTIM, expect=201)
+        before = figures(engine, api)
+        for _ in range(20):
+            with connect(engine) as client:
+                client.sendall(VANISHING["attach"])
+                assert b"101 UPGRADED" in read_head(client)
+        wait_until(lambda: figures(engine, api)[0] <= before[0] + 1, f"one more than {before}")
+        api.ask("DELETE", f"/containers/{created.json['Id']}", expect=204)
+        wait_until(lambda: figures(engine, api) <= before, f"as before: {before}")
+
     def test_who_leaves_a_pull_ends_it(
         self, engine: EngineProcess, api: CheckedApi, silent_registry: str
     ) -> None:

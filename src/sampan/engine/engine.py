@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
+from sampan.engine.attaching import attach, withdraw
 from sampan.engine.commit import Commits
 from sampan.engine.connecting import Connecting
 from sampan.engine.containers import Containers
@@ -185,21 +186,13 @@ class Engine:
 
     async def attach(self, container: Container, attachment: Attachment) -> None:
         """Give the client's stream to the running program, or keep it for the start."""
-        async with container.lock:
-            if container.shim is None:
-                container.attachments.append(attachment)
-                return
-            try:
-                await container.shim.attach(attachment)
-            finally:
-                os.close(attachment.fd)
-        self.containers.publish(container, "attach")
+        await attach(container, attachment)
+        if attachment not in container.attachments:
+            self.containers.publish(container, "attach")
 
     def withdraw(self, container: Container, attachment: Attachment | None) -> None:
         """The client has gone: its stream waits for the start no longer."""
-        if attachment in container.attachments:
-            container.attachments.remove(attachment)
-            os.close(attachment.fd)
+        withdraw(container, attachment)
 
     async def replay_logs(self, container: Container, fd: int, *, stdout: bool, stderr: bool) -> None:
         """Write what the container has said so far to an attached client."""
