@@ -41,6 +41,8 @@ OnExit = Callable[[Container, "Shim", "ExitStatus"], None]
 KILO = 1024
 OWN_RUNTIME = frozenset({"", "sampan", "io.containerd.runc.v2"})
 
+UNLIMITED_BYTES = 1 << 62  # of a log whose max-size is -1
+
 
 class Launching:
     """Turns a container into a running shim."""
@@ -149,7 +151,8 @@ class Launching:
         options = log.config or {}
         planned: dict[str, Any] = {"path": container.document.log_path}
         if "max-size" in options:
-            planned["max_size"] = parse_size(options["max-size"])
+            size = parse_size(options["max-size"])
+            planned["max_size"] = size if size > 0 else UNLIMITED_BYTES
         if "max-file" in options:
             planned["max_file"] = int(options["max-file"])
         return planned
@@ -215,5 +218,6 @@ class Launching:
 def parse_size(text: str) -> int:
     """`10m` → bytes, as in log options."""
     units = {"k": KILO, "m": KILO**2, "g": KILO**3}
+    text = text.strip().removesuffix("b").removesuffix("B")
     number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
     return int(float(number) * units.get(unit, 1))

@@ -26,6 +26,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "json-file": ROTATION | MODES | DETAILS,
     "local": ROTATION | MODES,
 }
+_SIZE = re.compile(r"-1|\d+(\.\d+)?\s*[kKmMgG]?[bB]?")
 
 
 def check_log_options(log: LogConfig) -> None:
@@ -37,6 +38,8 @@ def check_log_options(log: LogConfig) -> None:
             raise InvalidArgument(f"unknown log opt '{name}' for {driver} log driver")
     for name in ("labels-regex", "env-regex"):
         _pattern(options.get(name, ""), name)
+    if not _SIZE.fullmatch(options.get("max-size", "-1")):
+        raise InvalidArgument(f"invalid size: '{options['max-size']}'")
     files = options.get("max-file", "1")
     if not files.isdigit() or int(files) < 1:
         raise InvalidArgument(

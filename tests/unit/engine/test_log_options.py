@@ -50,6 +50,7 @@ def test_details(options: dict[str, str], details: str) -> None:
         ("", {"bad": "1"}, "unknown log opt 'bad' for json-file log driver"),
         ("local", {"labels": "a"}, "unknown log opt 'labels' for local log driver"),
         ("json-file", {"labels-regex": "("}, "labels-regex: "),
+        ("json-file", {"max-size": "big"}, "invalid size: 'big'"),
         ("json-file", {"max-file": "0"}, "max-file cannot be less than 1"),
         ("json-file", {"max-file": "many"}, "max-file: many"),
     ],
@@ -62,4 +63,6 @@ def test_options_that_cannot_be(driver: str, options: dict[str, str], words: str
 
 def test_options_that_can() -> None:
     check_log_options(LogConfig(type="local", config={"max-size": "1m", "max-file": "3", "compress": "true"}))
+    for size in ("-1", "10", "1.5g", "20MB", "5 k"):
+        check_log_options(LogConfig(config={"max-size": size}))
     check_log_options(LogConfig(type="none", config={"anything": "goes"}))

@@ -17,6 +17,33 @@ if TYPE_CHECKING:
     from sampan.client.jsontext import Json
 
 
+class Message(dict[str, object]):
+    """An event for templates, which know its fields by Go's names; as JSON it is what the engine sent.
+
+    An event that has no such field, as a network's has no status, has an empty one.
+    """
+
+    go_type = "events.Message"
+
+    def __init__(self, event: Json) -> None:
+        actor = event.get("Actor") or {}
+        attributes = dict(sorted((actor.get("Attributes") or {}).items()))
+        super().__init__(event | {"Actor": actor | {"Attributes": attributes}})
+
+    def __contains__(self, name: object) -> bool:
+        return name in _WORDS or name in _NUMBERS or super().__contains__(name)
+
+    def __missing__(self, name: str) -> object:
+        if name in _NUMBERS:
+            return self.get(_NUMBERS[name], 0)
+        return self.get(_WORDS[name], "")
+
+
+# Go's names of what has others in JSON.
+_WORDS = {"Status": "status", "ID": "id", "From": "from", "Scope": "scope"}
+_NUMBERS = {"Time": "time", "TimeNano": "timeNano"}
+
+
 def run(context: Context, options: Options, _arguments: list[str]) -> int:
     """One line an event, until the user or --until ends it."""
     answer = context.engine.system.events(
@@ -29,7 +56,7 @@ def run(context: Context, options: Options, _arguments: list[str]) -> int:
     template = options.text("format")
     for event in answer.iter_json():
         if template:
-            show_value(context.out, event, template)
+            show_value(context.out, Message(event), template)
         else:
             context.out.line(format_event(event))
         context.out.flush()
