@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack
+from errno import ENOSPC
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
@@ -19,7 +21,7 @@ from sampan.buildkit.protobuf import decode_message
 from sampan.buildkit.receiving import FOLDER, TreeReceiver
 from sampan.buildkit.rpc import ClientCall, open_call
 from sampan.buildkit.session import Session
-from sampan.errors import DataCorrupt
+from sampan.errors import DataCorrupt, DiskFull, InvalidArgument
 
 Report = Callable[[int], None]
 
@@ -45,7 +47,7 @@ class SessionFiles:
         """A folder with those of the client's files; what is brought for another purpose is kept apart."""
         self._session.require(SYNC_FILES)
         key = f"{purpose}:{name}:{self._session.head.shared_key or self._session.head.id}"
-        place = self._stack.enter_context(self._workplace.contexts.lend(key))
+        place = await self._enter(self._workplace.contexts.lend(key))
         metadata = [
             *_patterns("dir-name", [name]),
             *_patterns("exclude-patterns", excluded),
@@ -58,27 +60,40 @@ class SessionFiles:
     async def _receive(self, call: ClientCall[Packet], place: str, report: Report) -> None:
         receiver = await self._blocking.run(TreeReceiver, place)
         try:
-            has_ended = False
-            while not receiver.has_finished:
-                messages = await call.receive_some()
-                if not messages:
-                    raise DataCorrupt("file transfer: the client stopped in the middle")
-                wanted = await self._blocking.run(receiver.feed, messages)
-                await call.send(*(Packet(REQUEST, id=number) for number in wanted))
-                report(receiver.received_bytes)
-                if receiver.is_complete and not has_ended:
-                    has_ended = True
-                    await call.send(Packet(FINISH))
-            if not receiver.is_complete:
-                raise DataCorrupt("file transfer: the client ended before all was sent")
-            await self._blocking.run(receiver.finish)
+            await self._transfer(call, receiver, report)
+        except OSError as error:
+            if error.errno == ENOSPC:
+                raise DiskFull(place) from error
+            raise InvalidArgument(f"file transfer: {error.strerror}") from error
         finally:
             await self._blocking.run(receiver.close)
+
+    async def _transfer(self, call: ClientCall[Packet], receiver: TreeReceiver, report: Report) -> None:
+        has_ended = False
+        while not receiver.has_finished:
+            messages = await call.receive_some()
+            if not messages:
+                raise DataCorrupt("file transfer: the client stopped in the middle")
+            wanted = await self._blocking.run(receiver.feed, messages)
+            await call.send(*(Packet(REQUEST, id=number) for number in wanted))
+            report(receiver.received_bytes)
+            if receiver.is_complete and not has_ended:
+                has_ended = True
+                await call.send(Packet(FINISH))
+        if not receiver.is_complete:
+            raise DataCorrupt("file transfer: the client ended before all was sent")
+        await self._blocking.run(receiver.finish)
+
+    async def _enter(self, folder: AbstractContextManager[str]) -> str:
+        """A folder that is given back with the stack; making and removing it may take a while."""
+        path = await self._blocking.run(folder.__enter__)
+        self._stack.push_async_callback(asyncio.to_thread, folder.__exit__, None, None, None)
+        return path
 
     async def fetch_upload(self, name: str, report: Report = lambda _: None) -> str:
         """An archive that the client sends, unpacked."""
         self._session.require(PULL_UPLOAD)
-        folder = self._stack.enter_context(self._workplace.temporary_folder())
+        folder = await self._enter(self._workplace.temporary_folder())
         metadata = [("urlpath", f"/{name}"), ("urlhost", "buildkit-session")]
         async with open_call(self._session.connection, PULL_UPLOAD, BytesMessage, metadata) as call:
             await call.stream.end()
@@ -129,25 +144,6 @@ class SessionContext:
         return await self._files.fetch(
             self._name, excluded=self._excluded, followed=paths or (), report=report
         )
-
-
-class UploadedContext:
-    """A folder that was brought already, because its Dockerfile was in it."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-
-    async def load(self, paths: tuple[str, ...] | None, report: Report) -> str:
-        """It is here."""
-        del paths, report
-        return self.folder
-
-
-@asynccontextmanager
-async def open_files(session: Session, workplace: Workplace) -> AsyncIterator[SessionFiles]:
-    """The client's folders for one build."""
-    async with AsyncExitStack() as stack:
-        yield SessionFiles(session, workplace, stack)
 
 
 def _patterns(name: str, values: Sequence[str]) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ import h2.exceptions
 import h2.settings
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
+from h2.stream import StreamState
 
 from sampan.errors import InvalidArgument, Unavailable
 
@@ -59,11 +60,11 @@ class Stream:
     async def receive_some(self, most: int = 1 << 30) -> list[bytes]:
         """The messages that have come, at least one; none at all after the last."""
         while not (messages := self._take(most)):
-            self._raise_error()
             if self._has_ended:
                 if self._position < len(self._buffer):
                     raise InvalidArgument("gRPC stream ends inside a message")
                 return []
+            self._raise_error()
             self._acknowledge()
             self._changed.clear()
             await self._changed.wait()
@@ -231,8 +232,10 @@ class Http2(asyncio.Protocol):
             return
         self.acknowledge(number, unacknowledged)
         stream = self.h2.streams.get(number)
-        if stream is not None and not stream.closed and stream.state_machine.state.value:
-            self.h2.reset_stream(number, ErrorCodes.CANCEL)
+        state = stream.state_machine.state if stream is not None else StreamState.CLOSED
+        if state not in (StreamState.CLOSED, StreamState.IDLE):
+            has_said_all = state is StreamState.HALF_CLOSED_LOCAL
+            self.h2.reset_stream(number, ErrorCodes.NO_ERROR if has_said_all else ErrorCodes.CANCEL)
         self._write()
 
     async def flush(self) -> None:

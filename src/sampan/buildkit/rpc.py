@@ -19,7 +19,16 @@ from typing import Generic, TypeVar
 from sampan.buildkit.http2 import Http2, Stream
 from sampan.buildkit.messages.common import Status
 from sampan.buildkit.protobuf import Message, decode_message, encode_message
-from sampan.buildkit.status import OK, UNIMPLEMENTED, UNKNOWN, error_of, read_trailers, status_of, trailers_of
+from sampan.buildkit.status import (
+    INTERNAL,
+    OK,
+    UNIMPLEMENTED,
+    UNKNOWN,
+    error_of,
+    read_trailers,
+    status_of,
+    trailers_of,
+)
 from sampan.errors import InvalidArgument, SampanError
 
 logger = logging.getLogger(__name__)
@@ -111,6 +120,9 @@ async def _outcome(call: ServerCall, method: Call | None, path: str) -> Status:
         await method(call)
     except SampanError as error:
         return status_of(error)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return Status(INTERNAL, f"{place}{error.strerror or error}")
     except Exception:
         logger.exception("call failed: %s", path)
         return Status(UNKNOWN, f"{path} failed", [])

@@ -32,6 +32,7 @@ OK = 0
 CANCELLED = 1
 UNKNOWN = 2
 UNIMPLEMENTED = 12
+INTERNAL = 13
 UNAVAILABLE = 14
 
 _SOURCE_TYPE = "github.com/moby/buildkit/errdefs.Source+json"
@@ -45,7 +46,7 @@ _KINDS: tuple[tuple[type[SampanError], int], ...] = (
     (PermissionDenied, 7),
     (Conflict, 9),
     (Unsupported, UNIMPLEMENTED),
-    (Internal, 13),
+    (Internal, INTERNAL),
     (Unavailable, UNAVAILABLE),
     (Unauthenticated, 16),
     (Cancelled, CANCELLED),
