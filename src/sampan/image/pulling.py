@@ -32,6 +32,7 @@ from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference
 from sampan.registry.credentials import ANONYMOUS, Credentials
+from sampan.registry.referrers import is_attachment_tag
 from sampan.registry.repository import Registries
 from sampan.registry.settings import GIB
 from sampan.registry.settings import Limits as RegistryLimits
@@ -87,6 +88,8 @@ class Puller:
         subjects = (found.digest, found.manifest.digest)
         evidence = await self._guard.judge_pull(reference, subjects, (found.repository, *repositories))
         progress(Line(f"Pulling from {reference.repository}", str(reference.digest or reference.tag)))
+        for one in evidence:
+            progress(Line(f"Verified: {one.digest.short} is signed by {one.publisher}"))
         before = self._named(reference, found.config.platform)
         references = [name for name in (reference, *names) if name.digest is None]
         await self._bring(found, references, reference.with_digest(found.digest), progress)
@@ -99,9 +102,9 @@ class Puller:
         return pulled
 
     async def tags(self, reference: Reference, credentials: Credentials = ANONYMOUS) -> list[Reference]:
-        """All tags of a repository, as references."""
+        """All tags of a repository, as references; signatures, which some keep by tag, are no images."""
         repository = self._registries.open(reference, credentials)[-1]
-        return [reference.with_tag(tag) async for tag in repository.tags()]
+        return [reference.with_tag(tag) async for tag in repository.tags() if not is_attachment_tag(tag)]
 
     def close(self) -> None:
         """Wait for no thread."""

@@ -8,6 +8,7 @@ to do that in one step, so two writers at once may lose one entry.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from sampan.registry.manifests import fetch_manifest, next_page, put_manifest
 from sampan.registry.settings import Limits
 
 MAX_PAGES = 20
+_ATTACHMENT = re.compile(r"sha\d{3}-[0-9a-f]{64,}(?:\.[a-z]+)?")
 
 
 async def list_referrers(
@@ -49,6 +51,11 @@ async def forget_referrer(exchange: Exchange, subject: Digest, referrer: Digest,
     await _change_tag(
         exchange, subject, limits, lambda known: [one for one in known if one.digest != referrer]
     )
+
+
+def is_attachment_tag(tag: str) -> bool:
+    """Whether a tag holds what is said of an image (signatures, a list of referrers), not an image."""
+    return _ATTACHMENT.fullmatch(tag) is not None
 
 
 def referrers_tag(subject: Digest) -> str:

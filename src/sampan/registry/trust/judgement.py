@@ -25,9 +25,7 @@ _MAX_REASONS = 3
 class Refused(PermissionDenied):
     """An image does not meet what is demanded; the message names the rule."""
 
-    def __init__(
-        self, reference: Reference | str, rule: Rule, reason: str, *, hint: str | None = None
-    ) -> None:
+    def __init__(self, reference: Reference | str, rule: Rule, reason: str) -> None:
         name = reference if isinstance(reference, str) else reference.familiar()
         super().__init__(f"{name}: refused by {rule}: {reason}")
         self.rule = rule
@@ -36,11 +34,12 @@ class Refused(PermissionDenied):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A signature that was found good: by which key, of which manifest, for which name."""
+    """A signature that was found good: by which key, of which manifest, for which name; whose the key is now."""
 
     key: str
     digest: Digest
     reference: str
+    publisher: str = ""
 
 
 def match_signature(
@@ -54,13 +53,12 @@ def match_signature(
         payload = signature.read()
     except InvalidPayload as error:
         return error.message
+    publisher = signed.publisher_of(key.fingerprint) or ""
     if payload.digest != subject:
-        return f"a signature by {signed.publisher_of(key.fingerprint)} is of another image, {payload.digest}"
+        return f"a signature by {publisher} is of another image, {payload.digest}"
     if not signed.identity.accepts(reference, payload.reference):
-        return (
-            f"a signature by {signed.publisher_of(key.fingerprint)} is for another name, {payload.reference}"
-        )
-    return Evidence(key.fingerprint, subject, payload.reference)
+        return f"a signature by {publisher} is for another name, {payload.reference}"
+    return Evidence(key.fingerprint, subject, payload.reference, publisher)
 
 
 async def judge(
