@@ -114,6 +114,16 @@ COMMANDS: dict[str, Entry] = {
         "compose.config", "Parse, resolve and render compose file in canonical format", alias=True
     ),
     "compose down": Entry("compose.down", "Stop and remove containers, networks"),
+    "compose kill": Entry("compose.lifecycle:KILL", "Force stop service containers"),
+    "compose pause": Entry("compose.lifecycle:PAUSE", "Pause services"),
+    "compose restart": Entry("compose.lifecycle:RESTART", "Restart service containers"),
+    "compose rm": Entry("compose.lifecycle:RM", "Removes stopped service containers"),
+    "compose start": Entry("compose.lifecycle:START", "Start services"),
+    "compose stop": Entry("compose.lifecycle:STOP", "Stop services"),
+    "compose unpause": Entry("compose.lifecycle:UNPAUSE", "Unpause services"),
+    "compose wait": Entry(
+        "compose.lifecycle:WAIT", "Block until containers of all (or specified) services stop."
+    ),
     "compose up": Entry("compose.up", "Create and start containers"),
     "engine run": Entry("engine:RUN", "Run the engine in the foreground"),
     "engine start": Entry("engine:START", "Start the engine in the background"),
@@ -139,7 +149,9 @@ COMMANDS: dict[str, Entry] = {
     "network rm": Entry("network:RM", "Remove one or more networks"),
     "registry du": Entry("registry:DU", "Show what the repositories of a registry take"),
     "registry gc": Entry("registry:GC", "Remove what no image of a registry needs"),
-    "registry retain": Entry("registry:RETAIN", "Remove tags of a registry by the rules of its configuration"),
+    "registry retain": Entry(
+        "registry:RETAIN", "Remove tags of a registry by the rules of its configuration"
+    ),
     "registry serve": Entry("registry:SERVE", "Run a registry in the foreground"),
     "system df": Entry("system_df", "Show disk usage"),
     "system events": _EVENTS,

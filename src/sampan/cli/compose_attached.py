@@ -11,7 +11,7 @@ import os
 from sampan.cli.command import UsageError
 from sampan.cli.compose_display import Display
 from sampan.cli.compose_logs import Lines, LogPrinter
-from sampan.cli.compose_session import open_progress, open_work
+from sampan.cli.compose_session import STAYS, open_progress, open_work
 from sampan.cli.output import STDOUT
 from sampan.errors import Cancelled, SampanError
 
@@ -47,7 +47,7 @@ def stay(
         if isinstance(error, Cancelled) and staying.interrupted:
             return staying.stop(INTERRUPTED)
         staying.settle()
-        error.hint = error.hint or "what has been made stays: `sampan compose down` removes it"
+        error.hint = error.hint or STAYS
         raise
 
 

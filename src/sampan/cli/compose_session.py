@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from sampan.cli.compose import load_project, make_invocation, make_load_options
 from sampan.cli.compose_display import Display, open_display
 from sampan.cli.flags import switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sampan.cli.context import Context
     from sampan.cli.options import Options
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sampan.compose.project import Project
     from sampan.compose.running.project_work import ProjectWork
 
+STAYS = "what has been made stays: `sampan compose down` removes it"
 HOST_CA = switch("host-ca", "Trust the host's certificate authorities while images are built")
 
 
@@ -33,6 +36,25 @@ def open_work(context: Context, options: Options, project: Project, display: Dis
         at_once=parallelism(context),
         dry_run=is_dry_run(context, options),
     )
+
+
+@contextmanager
+def limited(work: ProjectWork, timeout_s: int) -> Iterator[None]:
+    """End the block's work after so many seconds (0: never), and say so."""
+    from threading import Timer
+
+    from sampan.errors import Cancelled
+
+    timer = Timer(timeout_s, work.interruption.interrupt)
+    timer.daemon = True
+    if timeout_s > 0:
+        timer.start()
+    try:
+        yield
+    except Cancelled as error:
+        raise Cancelled(f"application not healthy after {timeout_s}s", hint=STAYS) from error
+    finally:
+        timer.cancel()
 
 
 def is_dry_run(context: Context, options: Options) -> bool:

@@ -93,6 +93,16 @@ class ProjectWork:
         self._carry_out(starting, performer)
         return plan
 
+    def start(self, options: UpOptions) -> Plan:
+        """Start the containers that there are, in the order of their needs."""
+        observed = observe(self.engine, self.project.name)
+        plan = plan_up(self.project, observed, options)
+        containers = self._containers(observed, UpSettings(), {})
+        self._carry_out(
+            plan, Performer(self.engine, self.project, containers, self.report, self.interruption)
+        )
+        return plan
+
     def down(self, options: DownOptions, *, stop_timeout_s: int | None = None) -> Plan:
         """Stop and remove; the plan that was carried out."""
         observed = observe(self.engine, self.project.name)

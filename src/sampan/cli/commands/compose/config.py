@@ -41,6 +41,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
 
 def _load_flags(options: Options) -> dict[str, bool]:
     return {
+        "keep_label_files": False,
         "interpolate": not options.switch("no-interpolate"),
         "resolve_paths": not options.switch("no-path-resolution"),
         "check_consistency": not options.switch("no-consistency"),

@@ -6,9 +6,17 @@ from __future__ import annotations
 from sampan.cli.command import ANY, Command, UsageError
 from sampan.cli.compose import load_project
 from sampan.cli.compose_flags import DRY_RUN
-from sampan.cli.compose_session import HOST_CA, building, is_dry_run, open_progress, open_work
+from sampan.cli.compose_session import (
+    HOST_CA,
+    STAYS,
+    building,
+    is_dry_run,
+    limited,
+    open_progress,
+    open_work,
+)
 from sampan.cli.flags import number, several, switch, text
-from sampan.errors import Cancelled, InvalidArgument, SampanError
+from sampan.errors import InvalidArgument, SampanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
     from sampan.compose.project import Project
     from sampan.compose.running.project_work import ProjectWork, UpSettings
 
-_STAYS = "what has been made stays: `sampan compose down` removes it"
 _ABORTS = ("abort-on-container-exit", "abort-on-container-failure")
 
 
@@ -42,22 +49,13 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
 
 def bring_up(work: ProjectWork, wanted: UpOptions, settings: UpSettings, *, timeout_s: int = 0) -> None:
     """As `ProjectWork.up`; an error says that what was made stays, and a time limit is one."""
-    from threading import Timer
-
-    timer = Timer(timeout_s, work.interruption.interrupt) if timeout_s > 0 else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
     try:
-        work.up(wanted, settings)
-    except Cancelled as error:
-        raise Cancelled(f"application not healthy after {timeout_s}s", hint=_STAYS) from error
+        with limited(work, timeout_s):
+            work.up(wanted, settings)
     except SampanError as error:
-        error.hint = f"{error.hint}; {_STAYS}" if error.hint else _STAYS
+        if error.hint != STAYS:
+            error.hint = f"{error.hint}; {STAYS}" if error.hint else STAYS
         raise
-    finally:
-        if timer is not None:
-            timer.cancel()
 
 
 def select(context: Context, options: Options, arguments: list[str]) -> Project:
