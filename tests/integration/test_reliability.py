@@ -95,6 +95,27 @@ def test_rm_is_kept_although_the_engine_died(own_engine: EngineProcess) -> None:
     wait_until(lambda: own_engine.out("ps", "-aq") == "", "it is removed")
 
 
+def test_who_was_being_stopped_when_the_engine_died_stays_stopped(own_engine: EngineProcess) -> None:
+    """Although its policy is to be started whenever it ends."""
+    names = ("stopped", "killed")
+    deaf = ("busybox", "sh", "-c", "trap : TERM; echo deaf; while :; do sleep 0.1; done")
+    for name in names:
+        own_engine.sampan("run", "-d", "--restart", "always", "--name", name, *deaf)
+        wait_until(lambda name=name: own_engine.out("logs", name), "it hears nothing")
+    pids = own_engine.out("inspect", "-f", "{{.State.Pid}}", *names).split()
+    own_engine.sampan("kill", "-s", "TERM", "killed")
+    with RawClient(str(own_engine.socket)) as client:
+        client.send("POST", "/v1.51/containers/stopped/stop?t=60")
+        events = ("events", "--since", "1h", "--filter", "event=kill", "--filter", "container=stopped")
+        wait_until(lambda: own_engine.out(*events, "--until", f"{time.time():.3f}"), "it is asked to end")
+        own_engine.kill()
+    for pid in pids:
+        os.kill(int(pid), signal.SIGKILL)
+    own_engine.start()
+    states = own_engine.out("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", *names).splitlines()
+    assert states == ["exited 137", "exited 137"]
+
+
 def check_store(engine: EngineProcess) -> None:
     """The database is whole, and every file it does not name is gone."""
     with contextlib.closing(sqlite3.connect(engine.data / "state.db")) as database:

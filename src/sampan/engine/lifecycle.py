@@ -168,14 +168,18 @@ class Lifecycle:
         if not container.state.is_running:
             raise NotModified("container already stopped")
         self._restarts.forget(container.id)
-        container.state.stopped_by_user = True
-        self._containers.note(container)
+        self._note_stop(container)
         await self.unpause_if_paused(container)
         number = parse_signal(signal or container.config.stop_signal or "SIGTERM")
         limit = _stop_timeout(container, timeout_s)
         if not await self._signal_and_wait(container, number, limit):
             await self._kill(container)
         self._containers.publish(container, "stop")
+
+    def _note_stop(self, container: Container) -> None:
+        """Before the signal: an engine killed right after it must not let the next start the container again."""
+        container.state.stopped_by_user = True
+        self._containers.note(container)
 
     async def _cancel_restart(self, container: Container) -> bool:
         """Leave a container stopped that waits for its restart; false if it does not, or its start came first."""
@@ -230,7 +234,7 @@ class Lifecycle:
                 f"cannot kill container: {container.name}: container {container.id} is not running"
             )
         if number in (9, parse_signal(container.config.stop_signal or "SIGTERM")):
-            container.state.stopped_by_user = True
+            self._note_stop(container)
         if number == 9:
             await self._kill(container)
             return
@@ -297,6 +301,7 @@ class Lifecycle:
             if container.state.is_running:
                 await self.unpause_if_paused(container)
                 await self._cancel_restart(container)
+                self._note_stop(container)
                 await self._kill(container)
             async with container.lock:
                 self._drop(container, volumes=volumes)
