@@ -25,6 +25,7 @@ from sampan.engine.addressing import Addresses
 from sampan.engine.kernel_networks import KernelNetworks, host_name_servers
 from sampan.engine.model import Container
 from sampan.engine.names import new_id
+from sampan.engine.network_checks import check_create, check_options
 from sampan.engine.network_model import (
     PREDEFINED,
     Network,
@@ -33,7 +34,8 @@ from sampan.engine.network_model import (
     decode_network,
     encode_network,
 )
-from sampan.engine.network_plan import Ground, apply_config, check_create, check_options, plan_settings
+from sampan.engine.network_plan import apply_config, plan_settings
+from sampan.engine.network_pools import Ground
 from sampan.engine.network_view import (
     Filters,
     check_filters,

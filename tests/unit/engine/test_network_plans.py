@@ -11,8 +11,10 @@ import pytest
 from sampan.engine.endpoints import choose_interface, choose_ways_out, parse_mac, plan_endpoints
 from sampan.engine.links import parse_link
 from sampan.engine.model import Endpoint
+from sampan.engine.network_checks import check_create
 from sampan.engine.network_model import Network, Pool, Settings, decode_network, encode_network
-from sampan.engine.network_plan import Ground, apply_config, check_create, plan_settings
+from sampan.engine.network_plan import apply_config, plan_settings
+from sampan.engine.network_pools import Ground
 from sampan.engine.network_view import passes
 from sampan.errors import (
     InvalidArgument,
