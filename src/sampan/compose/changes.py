@@ -11,7 +11,7 @@ from sampan.compose.hashing import hash_service
 from sampan.compose.model import Service
 from sampan.compose.observed import Observed, ObservedContainer
 from sampan.compose.project import Project
-from sampan.compose.references import resolve_references
+from sampan.compose.references import as_hashed, resolve_references
 from sampan.compose.resource_plan import ResourcePlan
 
 
@@ -39,7 +39,7 @@ def _find_configuration_changes(
 ) -> list[str]:
     before = container.labels.get(labels.FINGERPRINT, "")
     changed = compare_fingerprints(before, take_fingerprint(project, service))
-    wanted = hash_service(resolve_references(service, kept_ids))
+    wanted = hash_service(as_hashed(resolve_references(service, kept_ids)))
     if container.labels.get(labels.CONFIG_HASH) != wanted:
         return [f"configuration changed: {', '.join(changed)}" if changed else "configuration changed"]
     # The content of configs and secrets is not a part of Docker Compose's hash, but of our fingerprint.

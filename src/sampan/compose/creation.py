@@ -21,6 +21,7 @@ from sampan.compose.model import Healthcheck, Service
 from sampan.compose.model_resources import Network, Volume
 from sampan.compose.naming import container_name, image_name
 from sampan.compose.project import Project
+from sampan.compose.references import as_hashed
 from sampan.errors import InvalidArgument
 
 Body = dict[str, Any]
@@ -101,6 +102,7 @@ def _plan_config(context: CreationContext) -> Body:
     if service.entrypoint is not None:
         body["Entrypoint"] = list(service.entrypoint)
     if service.stop_grace_period is not None:
+        # Whole seconds, never fewer than asked for: half a second must not become a kill at once.
         body["StopTimeout"] = -(-service.stop_grace_period // _SECOND_NS)
     return body
 
@@ -139,8 +141,7 @@ def _plan_host(context: CreationContext, binds: list[str], mounts: list[Body]) -
         GroupAdd=list(service.group_add),
         OomScoreAdj=service.oom_score_adj,
     )
-    if service.network_mode:
-        host |= present(Links=list(context.links))
+    host |= present(Links=list(context.links))
     if service.init is not None:
         host["Init"] = service.init
     if unconfined:
@@ -157,7 +158,7 @@ def plan_labels(context: CreationContext) -> dict[str, str]:
         labels.SERVICE: service.name,
         labels.ONE_OFF: "True" if context.one_off else "False",
         labels.NUMBER: str(context.number),
-        labels.CONFIG_HASH: hash_service(service),
+        labels.CONFIG_HASH: hash_service(as_hashed(service)),
         labels.WORKING_DIR: project.working_dir,
         labels.CONFIG_FILES: ",".join(project.files),
         labels.VERSION: labels.COMPOSE_VERSION,
@@ -165,6 +166,7 @@ def plan_labels(context: CreationContext) -> dict[str, str]:
         labels.DEPENDS_ON: ",".join(
             f"{name}:{needs[name].condition}:{'true' if needs[name].restart else 'false'}"
             for name in sorted(needs)
+            if name in project.services
         ),
         labels.FINGERPRINT: take_fingerprint(project, context.original),
     }

@@ -56,8 +56,8 @@ def plan_mounts(
         if old["Destination"] in anonymous | image_volumes and old.get("Type") != "tmpfs":
             mounts[old["Destination"]] = _inherit(old)
     for mount in service.volumes:
-        if mount.type == "bind" and _is_plain(mount.bind):
-            binds.append(_format_bind(mount))
+        if _is_plain(project, mount):
+            binds.append(_format_bind(project, mount))
             mounts.pop(mount.target, None)
         elif mount.source or mount.target not in mounts:
             mounts[mount.target] = _plan_mount(project, mount)
@@ -74,16 +74,22 @@ def _inherit(old: Mapping[str, Any]) -> Body:
     return mount if old.get("RW", True) else {**mount, "ReadOnly": True}
 
 
-def _is_plain(bind: BindOptions | None) -> bool:
-    """Whether a bind mount can be one of the old form, which makes a directory that is missing."""
-    return bind is None or (bind.create_host_path and not bind.propagation and not bind.recursive)
+def _is_plain(project: Project, mount: Mount) -> bool:
+    """Whether a mount can be one of the old form, which makes a directory that is missing."""
+    if mount.type == "volume" and mount.source in project.volumes:
+        return not _volume_options(mount)
+    bind = mount.bind
+    if mount.type != "bind" or bind is None:
+        return mount.type == "bind"
+    return bind.create_host_path and not bind.propagation and not bind.recursive
 
 
-def _format_bind(mount: Mount) -> str:
+def _format_bind(project: Project, mount: Mount) -> str:
     options = ["ro" if mount.read_only else "rw"]
     if mount.bind is not None and mount.bind.selinux:
         options.append(mount.bind.selinux)
-    return f"{mount.source}:{mount.target}:{','.join(options)}"
+    source = project.volumes[mount.source].name if mount.type == "volume" else mount.source
+    return f"{source}:{mount.target}:{','.join(options)}"
 
 
 def _plan_mount(project: Project, mount: Mount) -> Body:

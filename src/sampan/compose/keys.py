@@ -78,7 +78,7 @@ def _refuse(tree: Table, table: dict[str, str], *, services: set[str] | None = N
 
 
 def _is_nothing(value: Value) -> bool:
-    return value is None or value is False or value in ("", 0)
+    return value is None or value is False or value in ("", 0, "default")
 
 
 def iter_values(tree: Value, depth: int, path: Path = ()) -> list[tuple[Path, Value, Mark | None]]:

@@ -46,6 +46,11 @@ def resolve_references(service: Service, container_ids: Mapping[str, str]) -> Se
     )
 
 
+def as_hashed(service: Service) -> Service:
+    """A service with its references resolved, as Docker Compose has it for the hash: without ``:ro``."""
+    return replace(service, volumes_from=tuple(source.partition(":")[0] for source in service.volumes_from))
+
+
 def _resolve_source(source: str, container_ids: Mapping[str, str]) -> str:
     name, colon, mode = source.partition(":")
     if name == "container":

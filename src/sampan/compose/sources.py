@@ -22,7 +22,7 @@ class LoadOptions:
     resolve_paths: bool = True
     check_consistency: bool = True
     resolve_environment: bool = True
-    keep_env_files: bool = False
+    keep_label_files: bool = True
     home: str = ""
     cwd: str = ""
     warn: Callable[[str], None] = print

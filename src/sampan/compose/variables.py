@@ -37,8 +37,7 @@ def _with_environment(project: Project, service: Service, options: LoadOptions) 
         path = ("services", service.name, "env_file", index)
         _read_env_file(project, file, path, values, lookup, options)
     merged: dict[str, str | None] = {**values, **own}
-    env_file = service.env_file if options.keep_env_files else ()
-    return replace(service, environment=dict(sorted(merged.items())), env_file=env_file)
+    return replace(service, environment=dict(sorted(merged.items())), env_file=())
 
 
 def _read_env_file(
@@ -67,7 +66,10 @@ def _read_env_file(
 
 
 def resolve_labels(project: Project, options: LoadOptions) -> Project:
-    """Read every service's ``label_file`` into its labels."""
+    """Read every service's ``label_file`` into its labels.
+
+    The list of files stays, except for ``config``: Docker Compose counts it among what a container's hash is of.
+    """
     services = {name: _with_labels(project, service, options) for name, service in project.services.items()}
     return replace(project, services=services)
 
@@ -81,6 +83,4 @@ def _with_labels(project: Project, service: Service, options: LoadOptions) -> Se
             raise project.error(("services", service.name, "label_file", index), error.reason) from None
         parse_dotenv(text, labels.get, file=options.display(path), into=labels)
     merged = dict(sorted({**labels, **service.labels}.items()))
-    return replace(
-        service, labels=merged, label_file=() if not options.keep_env_files else service.label_file
-    )
+    return replace(service, labels=merged, label_file=service.label_file if options.keep_label_files else ())

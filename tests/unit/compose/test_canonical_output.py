@@ -24,21 +24,25 @@ def named(text: str, place: Path) -> str:
 @pytest.mark.parametrize("name", case_names())
 def test_a_project_is_printed_as_docker_compose_prints_it(name: str, tmp_path: Path) -> None:
     place = copy_case(name, tmp_path)
-    rendered = render_project(load_case(place), json=False)
+    rendered = render_project(load_case(place, keep_label_files=False), json=False)
     assert named(format_yaml(rendered), place) == expected(name, "yaml")
 
 
 @pytest.mark.parametrize("name", case_names())
 def test_the_json_form_is_docker_composes_to_the_byte(name: str, tmp_path: Path) -> None:
     place = copy_case(name, tmp_path)
-    text = named(format_json(render_project(load_case(place), json=True), indent="  "), place)
+    text = named(
+        format_json(render_project(load_case(place, keep_label_files=False), json=True), indent="  "), place
+    )
     assert text == expected(name, "json")
     assert json.loads(text)["name"]
 
 
 @pytest.mark.parametrize("name", case_names())
 def test_hashes_are_docker_composes(name: str, tmp_path: Path) -> None:
-    services = load_case(copy_case(name, tmp_path), resolve_environment=False).services
+    services = load_case(
+        copy_case(name, tmp_path), resolve_environment=False, keep_label_files=False
+    ).services
     for line in expected(name, "hash").splitlines():
         service, value = line.split()
         assert hash_service(services[service]) == value, service
