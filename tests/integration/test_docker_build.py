@@ -348,6 +348,7 @@ def test_the_builder_the_cache_and_the_history(docker: DockerClient, project: Pa
     assert project.name in docker.out("buildx", "history", "inspect", ref)
     docker("buildx", "history", "rm", ref)
     assert ref not in docker.out("buildx", "history", "ls")
+    assert docker.out("buildx", "prune", "-f", "--filter", "until=24h").split() == ["Total:", "0B"]
     assert "Total:" in docker.out("buildx", "prune", "-f")
     assert "Total" in docker.out("builder", "prune", "-af")
 

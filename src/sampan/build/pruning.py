@@ -60,7 +60,8 @@ def prune_cache(
                 snapshots.remove(snapshot.name, deferred=True)
                 freed += size
     freed += images.layers.remove_unused()[1]
-    freed += workplace.contexts.prune()
+    if choice.is_everything:
+        freed += workplace.contexts.prune()
     if everything:
         freed += _empty_folders(workplace)
     workplace.forget_manifests({str(record.document["identity"]) for record in cache.records()})

@@ -7,12 +7,16 @@ request (``POST /session``), not inside this connection.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from sampan import __version__
+from sampan.build.cache_choice import CacheChoice
+from sampan.build.pruning import EVERYTHING
 from sampan.build.service import Builder
 from sampan.buildkit.builds import Builds
+from sampan.buildkit.choosing import plan_choice, plan_prune_choice
 from sampan.buildkit.messages import control as messages
 from sampan.buildkit.messages.common import Timestamp
 from sampan.buildkit.messages.control import BuildHistoryEvent
@@ -68,24 +72,21 @@ class Control:
         return messages.ListWorkersResponse([describe_worker(__version__, host_platform())])
 
     async def _disk_usage(self, request: messages.DiskUsageRequest, _: Metadata) -> Message:
-        _refuse_filters(request.filter)
-        return messages.DiskUsageResponse(self._usage())
+        return messages.DiskUsageResponse(self._usage(plan_choice(request.filter)))
 
-    def _usage(self) -> list[messages.UsageRecord]:
-        return [_usage_record(record) for record in self._builder.describe_cache()]
+    def _usage(self, choice: CacheChoice) -> list[messages.UsageRecord]:
+        return [
+            _usage_record(record)
+            for record in self._builder.describe_cache()
+            if choice.takes(record, last_used_ns=0)
+        ]
 
     async def _prune(self, call: ServerCall) -> None:
         request = await call.receive(messages.PruneRequest)
-        _refuse_filters(request.filter)
-        if (
-            request.keep_duration
-            or request.reserved_space
-            or request.max_used_space
-            or request.min_free_space
-        ):
-            raise Unsupported("prune: keeping a part of the cache is not supported yet")
-        before = {record.id: record for record in self._usage()}
-        removed, freed = await self._builder.prune(everything=request.all)
+        choice = plan_prune_choice(request, now_ns=time.time_ns())
+        before = {record.id: record for record in self._usage(EVERYTHING)}
+        everything = request.all and choice.is_everything
+        removed, freed = await self._builder.prune(everything=everything, choice=choice)
         for name in removed:
             record = before.get(name, messages.UsageRecord(id=name))
             freed -= record.size
@@ -96,7 +97,8 @@ class Control:
     async def _history(self, call: ServerCall) -> None:
         """The builds that there are, and, until the caller leaves, those that come."""
         request = await call.receive(messages.BuildHistoryRequest)
-        _refuse_filters(request.filter)
+        if any(request.filter):
+            raise Unsupported(f"filter {request.filter[0]} of builds is not supported yet")
         told: dict[str, int] = {}
         while True:
             for event in self._news(request, told):
@@ -131,11 +133,6 @@ def _is_wanted(record: BuildRecord, request: messages.BuildHistoryRequest) -> bo
     if request.ref and record.ref != request.ref:
         return False
     return not (request.active_only and record.completed_ns)
-
-
-def _refuse_filters(filters: list[str]) -> None:
-    for text in filter(None, filters):  # buildx sends an empty one where there is none
-        raise Unsupported(f"filter {text} is not supported yet")
 
 
 def _usage_record(record: dict[str, Any]) -> messages.UsageRecord:

@@ -4,13 +4,15 @@ from __future__ import annotations
 import pytest
 
 from sampan.build.arguments import platform_arguments
+from sampan.build.cache_choice import CacheChoice
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.solver import wanted_stages
 from sampan.build.stages import plan_stages
 from sampan.build.wanted import wanted_paths
 from sampan.buildkit.attributes import Wanted, parse_attributes
+from sampan.buildkit.choosing import NOTHING, plan_choice, plan_prune_choice
 from sampan.buildkit.exporting import plan_exporters
-from sampan.buildkit.messages.control import Exporter, SolveRequest
+from sampan.buildkit.messages.control import Exporter, PruneRequest, SolveRequest
 from sampan.errors import InvalidArgument, SampanError, Unsupported
 from sampan.oci.platform import host_platform
 
@@ -128,3 +130,14 @@ def test_which_files_a_build_reads(lines: str, paths: tuple[str, ...] | None) ->
         contexts={"named": "client:named"},
     )
     assert wanted_paths(plan, wanted_stages(plan), "") == paths
+
+
+def test_which_records_are_meant() -> None:
+    assert plan_choice([""]).is_everything
+    assert plan_choice(["id~=abc,private"]) == CacheChoice(ids=frozenset({"abc"}), shared=False)
+    assert plan_choice(["type==exec.cachemount"]) == NOTHING
+    request = PruneRequest(keep_duration=3, reserved_space=7)
+    assert plan_prune_choice(request, now_ns=10) == CacheChoice(unused_since_ns=7, reserved_bytes=7)
+    for filters in (["a", "b"], ["mutable"], ["id!=x"]):
+        with pytest.raises(Unsupported):
+            plan_choice(filters)
