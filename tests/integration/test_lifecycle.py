@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from integration.engine_process import CommandLine, wait_until
+from integration.engine_process import CommandLine, EngineProcess, wait_until
 
 TRAP = "trap 'echo term; exit 6' TERM; trap 'echo usr1' USR1; echo ready; while :; do sleep 0.05; done"
 
@@ -133,11 +133,13 @@ def test_pause_and_unpause(cli: CommandLine) -> None:
     assert "not paused" in cli.fails(1, "unpause", "ship")
 
 
-def test_a_paused_container_can_be_stopped(cli: CommandLine) -> None:
-    container = trapping(cli)
-    cli("pause", container)
-    cli("rm", "-f", container)
-    assert cli.out("ps", "-aq") == ""
+def test_a_paused_container_can_be_stopped_killed_and_removed(engine: EngineProcess) -> None:
+    for command in (("stop", "-t", "0"), ("kill",), ("rm", "-f")):
+        container = engine.out("run", "-d", "busybox", "sleep", "60")
+        engine.out("pause", container)
+        engine.out(*command, container)
+        assert engine.out("ps", "-q") == ""
+    assert len(engine.out("ps", "-aq").split()) == 2
 
 
 def test_rename(cli: CommandLine) -> None:

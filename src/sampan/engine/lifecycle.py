@@ -9,6 +9,7 @@ repairs what a killed engine left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_STOP_TIMEOUT_S = 10
 KILL_TIMEOUT_S = 10
+_SIGKILL = 9
 
 
 class Lifecycle:
@@ -200,6 +202,10 @@ class Lifecycle:
             return True
         self._containers.publish(container, "kill", signal=str(number))
         await self.signal(container, number)
+        if number == _SIGKILL:
+            # It waits for a frozen program; thawed only now, the program does nothing more.
+            with contextlib.suppress(Conflict, ConnectionError):
+                await self.unpause_if_paused(container)
         try:
             await asyncio.wait_for(ended, limit_s)
         except TimeoutError:
@@ -207,7 +213,7 @@ class Lifecycle:
         return True
 
     async def _kill(self, container: Container) -> None:
-        if not await self._signal_and_wait(container, 9, KILL_TIMEOUT_S):
+        if not await self._signal_and_wait(container, _SIGKILL, KILL_TIMEOUT_S):
             raise Internal(
                 f"container {container.id[:12]} did not end after SIGKILL",
                 hint="a process in it may hang in the kernel: look at its state with `sampan top`",
@@ -233,9 +239,9 @@ class Lifecycle:
             raise Conflict(
                 f"cannot kill container: {container.name}: container {container.id} is not running"
             )
-        if number in (9, parse_signal(container.config.stop_signal or "SIGTERM")):
+        if number in (_SIGKILL, parse_signal(container.config.stop_signal or "SIGTERM")):
             self._note_stop(container)
-        if number == 9:
+        if number == _SIGKILL:
             await self._kill(container)
             return
         await self.signal(container, number)
