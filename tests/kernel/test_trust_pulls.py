@@ -347,3 +347,30 @@ def test_two_signers_at_once_both_find_their_signature(tmp_path: Path) -> None:
             await scene.pull(registry.reference())
 
     run(work)
+
+
+def test_a_registry_with_a_list_of_referrers_keeps_it_itself(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path) as (registry, scene):
+            registry.add_image("1", [layer()])
+            subject = subject_of(registry).digest
+
+            async def distribution_1_1(request: web.Request, _: int) -> web.StreamResponse | None:
+                if request.method == "PUT" and "/manifests/sha256:" in request.path:
+                    registry.add_manifest(request.path.rpartition("/")[2], await request.read())
+                    return web.Response(status=201, headers={"OCI-Subject": str(subject)})
+                if f"/referrers/{subject}" not in request.path:
+                    return None
+                assert request.query["artifactType"] == ARTIFACT_TYPE
+                about = {raw for _, raw in registry.manifests.values() if b'"subject":' in raw}
+                described = (Descriptor.of(raw, media_type.OCI_MANIFEST) for raw in about)
+                found = [replace(one, artifact_type=ARTIFACT_TYPE) for one in described]
+                return web.Response(body=encode_index(found), content_type=media_type.OCI_INDEX)
+
+            registry.fault = distribution_1_1
+            await sign(scene, registry.reference())
+            assert str(subject).replace(":", "-") not in registry.manifests, "no list by tag beside it"
+            del registry.manifests[signature_tag(subject)]
+            await scene.pull(registry.reference())
+
+    run(work)

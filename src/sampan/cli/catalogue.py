@@ -160,7 +160,7 @@ COMMANDS: dict[str, Entry] = {
     "trust inspect": Entry("trust:INSPECT", "Show the signatures of an image"),
     "trust key generate": Entry("trust_key:GENERATE", "Generate a key pair for signing"),
     "trust key load": Entry("trust_key:LOAD", "Take over a private key from a file"),
-    "trust revoke": Entry("trust:REVOKE", "Remove signatures of an image"),
+    "trust revoke": Entry("trust_revoke:REVOKE", "Remove signatures of an image"),
     "trust sign": Entry("trust_sign:SIGN", "Sign an image on its registry"),
     "trust verify": Entry("trust:VERIFY", "Check the signatures of an image"),
     "volume create": Entry("volume:CREATE", "Create a volume"),
