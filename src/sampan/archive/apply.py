@@ -19,6 +19,7 @@ from sampan.archive.digesting import DigestReader
 from sampan.archive.entry import Entry, InvalidArchive
 from sampan.archive.extract import Extraction, Limits, bounded_time, failure
 from sampan.archive.merged import MergedTree, children
+from sampan.archive.read_ahead import ReadAhead
 from sampan.archive.reader import Readable, TarReader
 from sampan.oci.digest import Digest
 
@@ -52,8 +53,11 @@ def apply_layer(
     digesting = DigestReader(
         open_decompressed(stream), limit_bytes=limits.max_stream_bytes if limits else None
     )
-    reader = TarReader(buffered(digesting))
-    with Extraction(target, lowers=lowers, is_layered=is_layered, limits=limits) as extraction:
+    with (
+        ReadAhead(digesting) as ahead,
+        Extraction(target, lowers=lowers, is_layered=is_layered, limits=limits) as extraction,
+    ):
+        reader = TarReader(buffered(ahead))
         whiteouts = _Overlay(extraction) if is_layered else _Removal(extraction)
         for entry in reader:
             _apply_entry(entry, reader, extraction, whiteouts)
