@@ -51,7 +51,7 @@ class Body:
         self._is_expected = request.headers.get("Expect", "").lower() == "100-continue"
         self._limits = limits
         self._pace = Pace(limits)
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
 
     async def read_block(self) -> list[bytes]:
         """About a block, in the parts that it came in; nothing at the end.
@@ -62,18 +62,18 @@ class Body:
             await self._continue()
         parts: list[bytes] = []
         size = 0
-        while size < BLOCK_BYTES and self._failure is None:
+        while size < BLOCK_BYTES and self.failure is None:
             try:
                 part = await self._read_part()
             except (Refusal, ConnectionError) as error:
-                self._failure = error
+                self.failure = error
                 break
             if not part:
                 return parts
             parts.append(part)
             size += len(part)
-        if not parts and self._failure is not None:
-            raise self._failure
+        if not parts and self.failure is not None:
+            raise self.failure
         return parts
 
     async def _continue(self) -> None:
@@ -110,6 +110,9 @@ async def receive(call: Call, upload: Upload, most_bytes: int | None = None) -> 
         _require_room(received, most_bytes)
     _require_room(received, most_bytes)
     call.service.telemetry.add(RECEIVED, received)
+    if body.failure is not None:
+        async with _writing(call, upload, block):
+            raise body.failure
     return block
 
 
