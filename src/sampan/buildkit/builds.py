@@ -20,9 +20,9 @@ from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
 from sampan.buildkit.exporting import export, plan_exporters, refuse_unsupported
-from sampan.buildkit.messages.common import Status
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
+from sampan.buildkit.messages.values import Status
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session, Sessions, ended_with
 from sampan.buildkit.solving import Images, Solving

@@ -18,8 +18,8 @@ from sampan.build.service import Builder
 from sampan.buildkit.builds import Builds
 from sampan.buildkit.choosing import plan_choice, plan_prune_choice
 from sampan.buildkit.messages import control as messages
-from sampan.buildkit.messages.common import Timestamp
 from sampan.buildkit.messages.control import BuildHistoryEvent
+from sampan.buildkit.messages.values import Timestamp
 from sampan.buildkit.protobuf import Message
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.rpc import Call, ServerCall, unary

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from sampan.build.progress import LogEvent, StatusEvent, VertexEvent, WarningEvent
 from sampan.buildkit.messages import control as messages
-from sampan.buildkit.messages.common import Position, Range, SourceInfo, Status, Timestamp
 from sampan.buildkit.messages.control import StatusResponse
+from sampan.buildkit.messages.values import Position, Range, SourceInfo, Status, Timestamp
 
 if TYPE_CHECKING:
     from sampan.build.progress import Progress

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Generic, TypeVar
 
 from sampan.buildkit.http2 import Http2, Stream
-from sampan.buildkit.messages.common import Status
+from sampan.buildkit.messages.values import Status
 from sampan.buildkit.protobuf import Message, decode_message, encode_message
 from sampan.buildkit.status import (
     INTERNAL,

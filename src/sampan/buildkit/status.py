@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from sampan.build.dockerfile.location import DockerfileError
 from sampan.build.errors import BuildFailed
-from sampan.buildkit.messages.common import AnyMessage, Status
+from sampan.buildkit.messages.values import AnyMessage, Status
 from sampan.buildkit.protobuf import encode_message
 from sampan.errors import (
     Cancelled,

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from sampan.buildkit.messages.common import Platform as PlatformMessage
 from sampan.buildkit.messages.control import BuildkitVersion, WorkerRecord
 from sampan.buildkit.messages.gateway import ApiCap, PongResponse
+from sampan.buildkit.messages.values import Platform as PlatformMessage
 from sampan.oci.platform import Platform
 
 PACKAGE = "sampan"

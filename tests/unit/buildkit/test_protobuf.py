@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampan.buildkit.messages import control, files, gateway, session
-from sampan.buildkit.messages.common import Platform, Range, SourceInfo, Status, Timestamp
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.files import Packet, Stat
+from sampan.buildkit.messages.values import Platform, Range, SourceInfo, Status, Timestamp
 from sampan.buildkit.protobuf import INT, MalformedMessage, Message, decode_message, encode_message, repeated
 
 MESSAGES = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sampan.buildkit.messages.common import Platform, Range, SourceInfo, Status, Timestamp
+from sampan.buildkit.messages.values import Platform, Range, SourceInfo, Status, Timestamp
 from sampan.buildkit.protobuf import BOOL, BYTES, INT, STRING, Message, mapping, nested, repeated, scalar
 
 

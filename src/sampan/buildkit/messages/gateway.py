@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sampan.buildkit.messages.common import Platform, Range, SourceInfo, Status
 from sampan.buildkit.messages.control import WorkerRecord
 from sampan.buildkit.messages.files import Stat
+from sampan.buildkit.messages.values import Platform, Range, SourceInfo, Status
 from sampan.buildkit.protobuf import BOOL, BYTES, INT, STRING, Message, mapping, nested, repeated, scalar
 
 
