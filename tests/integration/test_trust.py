@@ -261,6 +261,13 @@ def test_what_was_made_here_needs_leave_where_signatures_are_demanded(scene: Tru
     said = scene.refused("run", "--rm", name, "true")
     assert "it was made or loaded here, and no registry vouches for it" in said
     assert 'local = "allow"' in said
+    archive = str(scene.folder / "made.tar")
+    scene.engine.sampan("save", "-o", archive, name)
+    scene.engine.sampan("rmi", name)
+    scene.engine.sampan("load", "-i", archive)
+    assert "no registry vouches for it" in scene.refused("run", "--rm", name, "true"), (
+        "whatever an archive claims"
+    )
     assert scene.engine.out("run", "--rm", local, "echo", "mine") == "mine"
     assert scene.engine.out("run", "--rm", "busybox", "echo", "mine") == "mine"
     scene.engine.sampan("rmi", name, local)

@@ -15,7 +15,6 @@ from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.index import decode_index
 from sampan.oci.reference import Reference
-from sampan.registry.manifests import Fetched
 from sampan.registry.repository import Repository
 from sampan.registry.trust.payload import Payload, encode_payload
 from sampan.registry.trust.private_keys import PrivateKey
@@ -49,15 +48,10 @@ async def sign_image(repository: Repository, reference: Reference, order: Signin
     return [await _sign(repository, subject, reference, order) for subject in subjects]
 
 
-async def resolve(repository: Repository, reference: Reference) -> Fetched:
-    """The manifest of a name."""
-    return await repository.manifest(str(reference.digest) if reference.digest else reference.tag or "")
-
-
 async def _find_subjects(
     repository: Repository, reference: Reference, *, recursive: bool
 ) -> list[Descriptor]:
-    fetched = await resolve(repository, reference)
+    fetched = await repository.manifest(str(reference.digest or reference.tag or ""))
     found = [fetched.descriptor]
     if recursive and fetched.is_index:
         found += decode_index(fetched.raw, fetched.media_type).manifests
