@@ -13,14 +13,17 @@ from typing import Self
 import pytest
 from aiohttp import web
 
-from image_archives import make_tar
+from image_archives import make_config, make_tar
 from kernel.registry_scene import RegistryScene, run
+from sampan.engine.trusting import Trust
 from sampan.image.pulling import Puller
 from sampan.metadata.verifications import VerificationTable
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.index import encode_index
+from sampan.oci.manifest import encode_manifest
+from sampan.oci.platform import parse_platform
 from sampan.oci.reference import Reference
 from sampan.registry.trust.documents import (
     ARTIFACT_TYPE,
@@ -40,7 +43,7 @@ from sampan.registry.trust.private_keys import PrivateKey, generate_key
 from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
 from sampan.registry.trust.signing import SigningOrder, make_signature, sign_image
 from sampan.registry.trust.storage import signature_tag
-from scripted_registry import ScriptedRegistry
+from scripted_registry import ScriptedRegistry, digest_of
 
 ADA, EVE, BOB = generate_key(), generate_key(), generate_key()
 IS_ADAS = Signed((Publisher("Ada", (ADA.public,)),))
@@ -372,5 +375,36 @@ def test_a_registry_with_a_list_of_referrers_keeps_it_itself(tmp_path: Path) -> 
             assert str(subject).replace(":", "-") not in registry.manifests, "no list by tag beside it"
             del registry.manifests[signature_tag(subject)]
             await scene.pull(registry.reference())
+
+    run(work)
+
+
+def add_for(registry: ScriptedRegistry, architecture: str) -> Descriptor:
+    """An image for one architecture; what an index says of it."""
+    tar = layer(architecture)
+    config = make_config([tar]).replace(b'"amd64"', f'"{architecture}"'.encode())
+    registry.blobs |= {digest_of(data): data for data in (config, tar)}
+    blobs = Descriptor.of(config, media_type.OCI_CONFIG), [Descriptor.of(tar, media_type.OCI_LAYER)]
+    raw = registry.add_manifest(architecture, encode_manifest(*blobs))
+    return replace(
+        Descriptor.of(raw, media_type.OCI_MANIFEST), platform=parse_platform(f"linux/{architecture}")
+    )
+
+
+def test_each_platform_of_a_signed_index_may_be_used(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path) as (registry, scene):
+            index = encode_index([add_for(registry, name) for name in ("amd64", "arm64")])
+            registry.add_manifest("1", index, media_type.OCI_INDEX)
+            await sign(scene, registry.reference())
+            name, trust = str(registry.reference()), Trust(scene.guard)
+            for architecture in ("amd64", "arm64"):
+                platform = parse_platform(f"linux/{architecture}")
+                await scene.puller.pull(registry.reference(), platform=platform)
+            for architecture in ("amd64", "arm64"):
+                image = scene.store.resolve(name, parse_platform(f"linux/{architecture}"))
+                assert image.config.platform.architecture == architecture
+                trust.admit(image, name)
+                trust.admit(image, str(image.id))
 
     run(work)
