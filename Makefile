@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PYTHON_FILES := src tests tools examples $(wildcard bench)
 # A test works on things of its own, so several run at once; those marked `alone` measure time or the whole machine.
 WORKERS := 2
-AT_ONCE := -n $(WORKERS) -m "not alone"
+AT_ONCE := -n $(WORKERS)
 INTEGRATION = $(wildcard tests/integration tests/cases tests/conformance tests/compat)
-BY_FILE := $(AT_ONCE) --dist loadfile
+BY_FILE := $(AT_ONCE) --dist loadfile -m "not alone"
 # The engine needs root; the environment says where it lives and how the network is reached.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
@@ -39,12 +39,12 @@ check: setup ## lint, types, ranks and fast tests: under a minute
 	$(BIN)/ruff format --check $(PYTHON_FILES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit tests/arch
+	$(BIN)/python -m pytest -q $(AT_ONCE) tests/unit tests/arch
 
 test: setup-test check test-kernel test-integration ## everything, as CI does
 
 test-unit: setup ## the fast tests alone
-	$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit tests/arch
+	$(BIN)/python -m pytest -q $(AT_ONCE) tests/unit tests/arch
 
 test-kernel: setup-test ## each part in real namespaces
 	$(AS_ROOT) $(BIN)/python -m pytest -q $(AT_ONCE) tests/kernel
