@@ -113,6 +113,33 @@ COMMANDS: dict[str, Entry] = {
     "compose convert": Entry(
         "compose.config", "Parse, resolve and render compose file in canonical format", alias=True
     ),
+    "compose attach": Entry(
+        "compose.one:ATTACH",
+        "Attach local standard input, output, and error streams to a service's running container",
+    ),
+    "compose build": Entry("compose.making:BUILD", "Build or rebuild services"),
+    "compose commit": Entry("compose.one:COMMIT", "Create a new image from a service container's changes"),
+    "compose cp": Entry(
+        "compose.one:CP", "Copy files/folders between a service container and the local filesystem"
+    ),
+    "compose create": Entry("compose.making:CREATE", "Creates containers for a service"),
+    "compose events": Entry("compose.reports:EVENTS", "Receive real time events from containers"),
+    "compose exec": Entry("compose.one:EXEC", "Execute a command in a running container"),
+    "compose export": Entry("compose.one:EXPORT", "Export a service container's filesystem as a tar archive"),
+    "compose images": Entry("compose.reports:IMAGES", "List images used by the created containers"),
+    "compose logs": Entry("compose.logs", "View output from containers"),
+    "compose ls": Entry("compose.reports:LS", "List running compose projects"),
+    "compose port": Entry("compose.one:PORT", "Print the public port for a port binding"),
+    "compose ps": Entry("compose.ps", "List containers"),
+    "compose pull": Entry("compose.making:PULL", "Pull service images"),
+    "compose push": Entry("compose.making:PUSH", "Push service images"),
+    "compose scale": Entry("compose.making:SCALE", "Scale services"),
+    "compose stats": Entry(
+        "compose.reports:STATS", "Display a live stream of container(s) resource usage statistics"
+    ),
+    "compose top": Entry("compose.reports:TOP", "Display the running processes"),
+    "compose version": Entry("compose.reports:VERSION", "Show the Sampan Compose version information"),
+    "compose volumes": Entry("compose.reports:VOLUMES", "List volumes"),
     "compose down": Entry("compose.down", "Stop and remove containers, networks"),
     "compose kill": Entry("compose.lifecycle:KILL", "Force stop service containers"),
     "compose pause": Entry("compose.lifecycle:PAUSE", "Pause services"),
