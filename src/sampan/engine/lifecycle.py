@@ -13,10 +13,12 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sampan.engine.model import Attachment, Container
-from sampan.engine.restart import RestartSchedule, RestartTimers
+from sampan.engine.namespaces import iter_joined
+from sampan.engine.restart import FIRST_DELAY_S, RestartSchedule, RestartTimers
 from sampan.engine.signals import parse_signal
 from sampan.errors import Conflict, Internal, NotModified, SampanError
 from sampan.shim.control import StartFailed
@@ -154,6 +156,9 @@ class Lifecycle:
         async with container.lock:
             if container.state.status != "restarting" or container.is_removing:
                 return
+            if any(each.state.status == "restarting" for each in self._joined(container)):
+                self.start_again_after(container, FIRST_DELAY_S)  # it has no namespaces to join yet
+                return
             container.state.restart_count += 1
             try:
                 await self._start(container)
@@ -162,6 +167,9 @@ class Lifecycle:
                 container.state.status = "exited"
                 container.state.finished_ns = time.time_ns()
                 self._containers.note(container)
+
+    def _joined(self, container: Container) -> Iterator[Container]:
+        return iter_joined(container, self._containers.find)
 
     async def stop(self, container: Container, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask the program to end, then make it; -1 waits for ever."""

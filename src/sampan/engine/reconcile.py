@@ -16,6 +16,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from sampan.engine.model import Container
+from sampan.engine.namespaces import in_start_order
 from sampan.engine.restart import wants_restart_after_boot
 from sampan.errors import SampanError
 from sampan.shim.control import Shim, find_exit_status
@@ -41,7 +42,7 @@ class Reconciler:
         await asyncio.gather(*(self._adopt(container) for container in containers))
         await self._engine.memberships.restore([c for c in containers if c.shim is not None])
         await asyncio.to_thread(self._sweep, {container.id for container in containers})
-        for container in containers:
+        for container in in_start_order(containers, self._engine.containers.find):
             await self._settle(container)
 
     async def _adopt(self, container: Container) -> None:
