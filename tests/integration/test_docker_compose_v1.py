@@ -134,7 +134,7 @@ class TestProject:
         wait_until(lambda: project.inspect(web, "{{.State.Health.Status}}") == "healthy", "web is healthy")
         lines = project("ps").splitlines()
         assert next(line for line in lines if "shop_web_1" in line).split()[-3:-1] == ["Up", "(healthy)"]
-        assert "->8000/tcp" in next(line for line in lines if "shop_web_1" in line)
+        assert "0.0.0.0:" in next(line for line in lines if "shop_web_1" in line)
         assert " Up " in next(line for line in lines if "shop_client_1" in line)
 
     def test_services_find_each_other_by_alias_and_name(self, project: Project) -> None:

@@ -170,7 +170,7 @@ class TestBuild:
     def test_a_failed_step_raises_with_the_log(self, client: docker.DockerClient) -> None:
         with pytest.raises(BuildError) as failed:
             client.images.build(fileobj=io.BytesIO(f"FROM {IMAGE}\nRUN echo said; exit 5\n".encode()))
-        assert "exit code: 5" in failed.value.msg
+        assert failed.value.msg == "The command '/bin/sh -c echo said; exit 5' returned a non-zero code: 5"
         assert any("said" in line.get("stream", "") for line in failed.value.build_log)
 
 
