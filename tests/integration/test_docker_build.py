@@ -134,6 +134,16 @@ def test_what_we_do_not_do_is_refused_by_name(docker: DockerClient, project: Pat
         assert said in docker.fails("build", flag, str(project))
 
 
+def test_checks(docker: DockerClient, project: Path) -> None:
+    assert "Check complete, no warnings found." in docker.out("build", "--check", str(project))
+    write(project, "FROM busybox as base\nRUN echo $NOWHERE\nCMD echo hi\n")
+    done = docker("build", "--check", str(project), check=False)
+    assert done.returncode == 1
+    assert "WARNING: JSONArgsRecommended" in done.stdout
+    assert "   3 | >>> CMD echo hi" in done.stdout
+    assert "frontend.outline is not supported" in docker.fails("build", "--call", "outline", str(project))
+
+
 def test_secrets(docker: DockerClient, project: Path) -> None:
     write(
         project,

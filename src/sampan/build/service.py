@@ -18,10 +18,12 @@ from sampan.build.blocking import Blocking
 from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.cache_choice import CacheChoice
+from sampan.build.checking import Checked, check
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.files.reading import read_small_file
 from sampan.build.origins import ContextFolder, open_context
+from sampan.build.patterns import PatternSet
 from sampan.build.pruning import EVERYTHING, describe_cache, prune_cache
 from sampan.build.reporter import Reporter
 from sampan.build.request import BuildRequest, BuildResult
@@ -132,6 +134,20 @@ class Builder:
             self.cache.let_go(used)
             self.cache.touch(used)
             await blocking.run(self._tidy)
+
+    async def check(self, request: BuildRequest, ignored: PatternSet) -> Checked:
+        """Check the request's Dockerfile and build nothing; `ignored` is what its context leaves out."""
+        dockerfile = await Blocking(self._pool).run(read_dockerfile, request)
+        build_args = {name: value for name, value in request.build_args.items() if value is not None}
+        plan, platform = _plan(request, dockerfile, build_args)
+        return await check(
+            dockerfile,
+            plan,
+            build_args=build_args,
+            platform_args=platform_arguments(host_platform(), platform, request.target),
+            images=request.images or self._source,
+            ignored=ignored,
+        )
 
     def _tidy(self) -> None:
         """Delete what steps that came to nothing have left, and keep what was learnt about the contexts."""

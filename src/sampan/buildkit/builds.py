@@ -47,21 +47,23 @@ class Build:
         assert task is not None
         self.task = task
 
-    async def solve(self, frontend: str, attributes: Mapping[str, str]) -> str:
-        """Solve a Dockerfile; the name of the result."""
+    async def solve(self, frontend: str, attributes: Mapping[str, str]) -> tuple[str, dict[str, bytes]]:
+        """Solve a Dockerfile: the name of the result; or answer a question about it."""
         if frontend != FRONTEND:
             raise Unsupported(
                 f"frontend {frontend or '(a build graph)'} is not supported: Dockerfiles are read by this engine"
             )
         self.record.frontend, self.record.attributes = frontend, dict(attributes)
         try:
+            if "requestid" in attributes:
+                return "", await self._solving.answer(attributes)
             built = await self._solving.solve(attributes, self.record)
         except SampanError as error:
             self.failure = as_build_failure(error)
             raise self.failure from error
         ref = secrets.token_hex(12)
         self.refs[ref] = built
-        return ref
+        return ref, {}
 
     async def resolve(self, name: str, *, pull: bool) -> BaseImage:
         """An image that the client asks about."""
@@ -114,7 +116,7 @@ class Builds:
         """Solve what the request says, or what a gateway asks for meanwhile."""
         exporters = build.record.exporters
         if request.frontend:
-            ref = await build.solve(request.frontend, request.frontend_attrs)
+            ref, _ = await build.solve(request.frontend, request.frontend_attrs)
         else:
             ref = _chosen(await build.returned, build.failure)
         return await export(build.find(ref), exporters, session) if ref else {}

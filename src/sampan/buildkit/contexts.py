@@ -137,12 +137,12 @@ class SessionContext:
     def __init__(self, files: SessionFiles, name: str, excluded: Sequence[str]) -> None:
         self._files = files
         self._name = name
-        self._excluded = excluded
+        self.excluded = excluded
 
     async def load(self, paths: tuple[str, ...] | None, report: Report) -> str:
         """Bring it, or the part that is wanted."""
         return await self._files.fetch(
-            self._name, excluded=self._excluded, followed=paths or (), report=report
+            self._name, excluded=self.excluded, followed=paths or (), report=report
         )
 
 

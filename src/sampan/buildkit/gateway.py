@@ -78,11 +78,10 @@ class Gateway:
             raise Unsupported("building from a build graph is not supported: give a Dockerfile")
         if not request.frontend and not request.definition:
             return messages.SolveResponse(result=messages.Result(ref=messages.Ref()))
-        ref = await build.solve(request.frontend, request.frontend_opt)
-        return messages.SolveResponse(
-            ref="" if request.allow_result_return else ref,
-            result=messages.Result(ref=messages.Ref(ref)) if request.allow_result_return else None,
-        )
+        ref, answers = await build.solve(request.frontend, request.frontend_opt)
+        if not request.allow_result_return:
+            return messages.SolveResponse(ref)
+        return messages.SolveResponse(result=messages.Result(ref=messages.Ref(ref), metadata=answers))
 
     async def _return(self, request: messages.ReturnRequest, metadata: Metadata) -> Message:
         build = await self._build(metadata)

@@ -17,6 +17,7 @@ from sampan.build.service import Builder
 from sampan.buildkit.agents import SessionAgents
 from sampan.buildkit.attributes import Wanted, parse_attributes
 from sampan.buildkit.contexts import SessionContext, SessionFiles
+from sampan.buildkit.linting import LINT, format_lint
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session
 from sampan.errors import InvalidArgument, Unsupported
@@ -45,11 +46,18 @@ class Solving:
 
     async def solve(self, attributes: Mapping[str, str], record: BuildRecord) -> Built:
         """Build the target that the attributes name."""
+        request = await self._plan(parse_attributes(attributes))
+        return await self._stack.enter_async_context(self._builder.solve(request, record.tell))
+
+    async def answer(self, attributes: Mapping[str, str]) -> dict[str, bytes]:
+        """A question about the Dockerfile instead of a build: of BuildKit's methods the checks."""
         wanted = parse_attributes(attributes)
-        if wanted.request_id:
+        if wanted.request_id != LINT:
             raise Unsupported(f"build method {wanted.request_id} is not supported yet")
         request = await self._plan(wanted)
-        return await self._stack.enter_async_context(self._builder.solve(request, record.tell))
+        context = request.sources.get("")
+        ignored = PatternSet(context.excluded if isinstance(context, SessionContext) else ())
+        return format_lint(await self._builder.check(request, ignored))
 
     async def _plan(self, wanted: Wanted) -> BuildRequest:
         folder, sources = await self._fetch(wanted)
