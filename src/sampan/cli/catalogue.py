@@ -102,6 +102,7 @@ COMMANDS: dict[str, Entry] = {
     "container remove": Entry("rm", "Remove one or more containers", alias=True),
     **{f"image {name}": entry for name, entry in _IMAGE.items()},
     "image inspect": Entry("inspect:IMAGE", "Display detailed information on one or more images"),
+    "image mirror": Entry("mirror", "Copy images to a folder or registry for machines without a network"),
     "image list": Entry("images", "List images", alias=True),
     "image ls": _IMAGES,
     "image prune": Entry("prune:IMAGE", "Remove unused images"),
@@ -133,6 +134,7 @@ COMMANDS: dict[str, Entry] = {
     "compose ps": Entry("compose.ps", "List containers"),
     "compose pull": Entry("compose.making:PULL", "Pull service images"),
     "compose push": Entry("compose.making:PUSH", "Push service images"),
+    "compose run": Entry("compose.run", "Run a one-off command on a service"),
     "compose scale": Entry("compose.making:SCALE", "Scale services"),
     "compose stats": Entry(
         "compose.reports:STATS", "Display a live stream of container(s) resource usage statistics"
@@ -152,6 +154,10 @@ COMMANDS: dict[str, Entry] = {
         "compose.lifecycle:WAIT", "Block until containers of all (or specified) services stop."
     ),
     "compose up": Entry("compose.up", "Create and start containers"),
+    "bundle create": Entry(
+        "bundle:CREATE", "Put images and packages for a machine without a network into one file"
+    ),
+    "bundle load": Entry("bundle:LOAD", "Load a bundle into the engine, a folder or a registry"),
     "engine run": Entry("engine:RUN", "Run the engine in the foreground"),
     "engine start": Entry("engine:START", "Start the engine in the background"),
     "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),
@@ -203,6 +209,7 @@ GROUPS = {
     "builder": "Manage builds",
     "builder imagetools": "Commands to work on images in registry",
     "compose": "Define and run multi-container applications",
+    "bundle": "Carry images and packages to machines without a network",
     "container": "Manage containers",
     "engine": "Manage the engine",
     "image": "Manage images",

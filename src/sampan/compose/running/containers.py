@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -156,6 +157,30 @@ class ContainerWork:
             read_file=read_text,
         )
         return create_container(self._engine, context, name, self._report)
+
+    def make_one_off(
+        self, original: Service, changed: Service, *, slug: str, auto_remove: bool, use_aliases: bool
+    ) -> str:
+        """A container of `compose run`, not started."""
+        name = changed.container_name or f"{self._project.name}-{original.name}-run-{slug}"
+        self._report.working(f"Container {name}", "Creating")
+        context = CreationContext(
+            project=self._project,
+            service=replace(resolve_references(changed, self.first_ids()), container_name=name),
+            original=original,
+            name=name,
+            image_id=self._image_ids.get(original.name, ""),
+            links=self.links(changed),
+            one_off=True,
+            use_aliases=use_aliases,
+            auto_remove=auto_remove,
+            attach_stdin=changed.stdin_open,
+            extra_labels={labels.SLUG: slug},
+            read_file=read_text,
+        )
+        created = create_container(self._engine, context, name, self._report)
+        self._report.done(f"Container {name}", "Created")
+        return created
 
     def links(self, service: Service) -> tuple[str, ...]:
         """``container:alias`` for each container of the services that it links to, and for those of others."""

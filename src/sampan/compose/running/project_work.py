@@ -10,9 +10,11 @@ from sampan.client.api import Engine
 from sampan.compose.build_plan import BuildSettings
 from sampan.compose.down_plan import DownOptions, plan_down
 from sampan.compose.image_plan import plan_images
+from sampan.compose.model import Service
 from sampan.compose.observed import Observed
 from sampan.compose.plan import UpOptions, plan_up
 from sampan.compose.project import Project
+from sampan.compose.resource_plan import plan_resources
 from sampan.compose.running.containers import ContainerWork
 from sampan.compose.running.images import ImageWork
 from sampan.compose.running.performer import Performer
@@ -92,6 +94,33 @@ class ProjectWork:
         on_made(plan)
         self._carry_out(starting, performer)
         return plan
+
+    def images_only(self, services: list[str], settings: UpSettings) -> None:
+        """Get the images of some services, and make nothing."""
+        only = ProjectWork(
+            self.engine,
+            self.project.with_selected(services, dependencies=False),
+            self.report,
+            environ=self._environ,
+            at_once=self._at_once,
+            dry_run=self._dry_run,
+        )
+        images = only._images(settings)
+        plan = plan_images(only.project, images.facts(), pull=settings.pull, build=settings.build)
+        only._carry_out(plan, images)
+
+    def make_one_off(
+        self, original: Service, changed: Service, *, slug: str, auto_remove: bool, use_aliases: bool
+    ) -> str:
+        """A container of a service that is none of its numbered ones, with what it stands on; its id."""
+        observed = observe(self.engine, self.project.name)
+        resources = plan_resources(self.project, observed)
+        containers = self._containers(observed, UpSettings(), self.facts().ids_by_service())
+        performer = Performer(self.engine, self.project, containers, self.report, self.interruption)
+        self._carry_out(Plan(steps=resources.steps, notices=resources.notices), performer)
+        return containers.make_one_off(
+            original, changed, slug=slug, auto_remove=auto_remove, use_aliases=use_aliases
+        )
 
     def start(self, options: UpOptions) -> Plan:
         """Start the containers that there are, in the order of their needs."""
