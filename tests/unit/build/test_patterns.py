@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sampan.build.dockerfile.location import Misuse
@@ -244,11 +244,18 @@ _PATHS = st.lists(st.sampled_from(["a", "b", "ab", "x.y", "c"]), min_size=1, max
 
 
 @given(_PATTERNS, _PATHS)
-def test_walking_down_agrees_with_trying_each_parent(patterns: list[str], parts: list[str]) -> None:
+@example(["x.y/a", "!x.y"], ["x.y", "a"])
+def test_walking_down_agrees_with_moby_s_matcher(patterns: list[str], parts: list[str]) -> None:
+    """moby does not try an exception on a folder that nothing has matched, and so does not remember it below."""
     found = PatternSet(patterns)
-    parents = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-    expected = False
-    for pattern in found.patterns:
-        if any(pattern.regex.fullmatch(parent) for parent in parents):
-            expected = not pattern.is_exception
-    assert found.matches("/".join(parts)) is expected
+    inherited = [False] * len(found.patterns)
+    matched = False
+    for count in range(len(parts)):
+        path = "/".join(parts[: count + 1])
+        matched = False
+        for index, pattern in enumerate(found.patterns):
+            if not inherited[index] and pattern.is_exception == matched:
+                inherited[index] = pattern.regex.fullmatch(path) is not None
+            if inherited[index]:
+                matched = not pattern.is_exception
+    assert found.matches("/".join(parts)) is matched
