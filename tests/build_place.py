@@ -120,6 +120,7 @@ class BuildPlace:
             options["secrets"] = GivenSecrets(options["secrets"])
         request = BuildRequest(context=str(self.project), **options)
         result = await self.builder.build(request, self.events.append)
+        assert result.image_id is not None
         return self.images.get(result.image_id)
 
     def ended(self) -> dict[str, VertexEvent]:

@@ -25,6 +25,7 @@ from sampan.api.answers import JsonLines, error_line
 from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
+from sampan.build.built import ARCHIVES
 from sampan.build.errors import BuildFailed, classic_words
 from sampan.build.request import BuildRequest
 from sampan.build.seams import GivenSecrets
@@ -41,6 +42,10 @@ async def build(request: web.Request) -> web.StreamResponse:
     """ImageBuild."""
     engine = request.app[ENGINE]
     wanted = parse_build_query(request.query)
+    if request.query.get("sampan.output", "") not in ("", *ARCHIVES):
+        raise InvalidArgument(
+            f"output {request.query['sampan.output']}: one of {', '.join(ARCHIVES)} is supported"
+        )
     if request.query.get("version") == "2":
         from sampan.api.session_build import build_in_session
 
@@ -57,6 +62,7 @@ async def build(request: web.Request) -> web.StreamResponse:
         BodyReader.open(request) as body,
         engine.builder.context_of(body, request.query.get("remote", "")) as folder,
     ):
+        wanted["dockerfile"] = wanted["dockerfile"].lstrip("/")
         return await _stream(request, BuildRequest(context=folder, **wanted))
 
 
@@ -64,7 +70,13 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
     engine = request.app[ENGINE]
     lines = await JsonLines.open(request)
     events: asyncio.Queue[Any] = asyncio.Queue()
-    building = engine.background.spawn(engine.builder.build(wanted, events.put_nowait), name="build")
+
+    async def send(data: bytes) -> None:
+        await lines.write({"sampan": {"type": "output", "data": data}})
+
+    output = request.query.get("sampan.output", "")
+    work = engine.builder.build(wanted, events.put_nowait, output=output, send=send)
+    building = engine.background.spawn(work, name="build")
     building.add_done_callback(lambda _: events.put_nowait(None))
     own = query.flag(request.query, "sampan.progress")
     classic = ClassicProgress(quiet=query.flag(request.query, "q"))
@@ -85,8 +97,9 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
         return await lines.close()
     finally:
         building.cancel()
-    for line in classic.result_lines(str(result.image_id), wanted.tags, own=own):
-        await lines.write(line)
+    if result.image_id is not None:
+        for line in classic.result_lines(str(result.image_id), wanted.tags, own=own):
+            await lines.write(line)
     return await lines.close()
 
 

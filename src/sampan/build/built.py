@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sampan.archive.pack import pack_tree
+from sampan.archive.writer import Writable
 from sampan.build.export import build_config, digest_layers, export_image
 from sampan.build.files.view import open_view
+from sampan.build.outgoing import Send, send_produced
 from sampan.build.reporter import Reporter
 from sampan.build.services import StepServices
 from sampan.build.solver import SolvedStage
 from sampan.image.model import Image
+from sampan.image.saving import Export, save_archive
 from sampan.image.store import ImageStore
 from sampan.oci.config import ImageConfig, decode_image_config
 from sampan.oci.platform import Platform
+from sampan.oci.reference import Reference
+
+ARCHIVES = ("tar", "docker", "oci")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,23 @@ class Built:
     def lowers(self) -> tuple[str, ...]:
         """The directories of the target's tree, uppermost first."""
         return self.services.lowers(self.solved.result)
+
+    async def send_archive(self, form: str, references: Sequence[Reference], send: Send) -> Image | None:
+        """Send the result as an archive: ``tar`` has its files, ``docker`` and ``oci`` the image, which is told."""
+        if form == "tar":
+            lowers = self.lowers or (self.services.workplace.empty,)
+            await self._send(f"exporting to client {form}ball", lambda out: pack_tree(lowers, "/", out), send)
+            return None
+        image = await self.record_image()
+        export = Export(image, tuple(references))
+        what = f"exporting to {form} image format"
+        await self._send(what, lambda out: save_archive(self.images, [export], out), send)
+        return image
+
+    async def _send(self, what: str, produce: Callable[[Writable], None], send: Send) -> None:
+        with self.reporter.vertex(what) as vertex:
+            size = await send_produced(produce, send)
+            vertex.status("sending tarball", size, completed=True)
 
     @contextmanager
     def open_root(self) -> Iterator[int]:

@@ -45,7 +45,7 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The image, whether it existed before, and what the Dockerfile was warned of."""
+    """The image, None where files were wanted, and what the Dockerfile was warned of."""
 
-    image_id: Digest
+    image_id: Digest | None
     warnings: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.files.reading import read_small_file
 from sampan.build.origins import ContextFolder, open_context
+from sampan.build.outgoing import Send
 from sampan.build.patterns import PatternSet
 from sampan.build.pruning import EVERYTHING, describe_cache, prune_cache
 from sampan.build.reporter import Reporter
@@ -91,11 +92,21 @@ class Builder:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="build")
         images.layers.is_pinned = self.cache.is_pinned
 
-    async def build(self, request: BuildRequest, progress: Callable[[Progress], None]) -> BuildResult:
-        """Build an image; what happens is told to `progress`, in this loop's thread."""
-        tags = tuple(str(parse_reference(tag)) for tag in request.tags)
+    async def build(
+        self,
+        request: BuildRequest,
+        progress: Callable[[Progress], None],
+        *,
+        output: str = "",
+        send: Send | None = None,
+    ) -> BuildResult:
+        """Build an image, or an `output` that is sent; what happens is told to `progress`, in this loop's thread."""
+        references = [parse_reference(tag) for tag in request.tags]
         async with self.solve(request, progress) as built:
-            return BuildResult((await built.record_image(tags)).id)
+            if not output or send is None:
+                return BuildResult((await built.record_image([str(one) for one in references])).id)
+            image = await built.send_archive(output, references, send)
+            return BuildResult(image.id if image is not None else None)
 
     @contextlib.asynccontextmanager
     async def solve(

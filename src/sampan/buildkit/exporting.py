@@ -10,14 +10,12 @@ import base64
 import json
 from collections.abc import Sequence
 
-from sampan.archive.pack import pack_tree
 from sampan.build.built import Built
 from sampan.buildkit.messages.control import Exporter, SolveRequest
-from sampan.buildkit.sending import send_stream, send_tree
+from sampan.buildkit.sending import open_file, send_tree
 from sampan.buildkit.session import Session
 from sampan.errors import InvalidArgument, Unsupported
 from sampan.image.model import Image
-from sampan.image.saving import Export, save_archive
 from sampan.oci.reference import Reference, parse_reference
 
 _TO_STORE = ("moby", "image")
@@ -70,37 +68,21 @@ async def export(built: Built, exporters: Sequence[Exporter], session: Session |
             response |= _describe(await built.record_image(names), names)
         elif session is None:
             raise InvalidArgument(f"--output type={exporter.type}: the build has no session to send it to")
-        elif exporter.type in _TO_ARCHIVE:
-            response |= await _export_archive(built, exporter, session, number)
+        elif exporter.type == "local":
+            await _export_folder(built, session, number)
         else:
-            await _export_files(built, exporter, session, number)
+            references = _references(exporter)
+            async with open_file(session, number) as send:
+                image = await built.send_archive(exporter.type, references, send)
+            if image is not None:
+                response |= _describe(image, [str(reference) for reference in references])
     return response
 
 
-async def _export_archive(built: Built, exporter: Exporter, session: Session, number: int) -> dict[str, str]:
-    """One archive that both formats' readers understand; the image itself is recorded without a name."""
-    references = _references(exporter)
-    image = await built.record_image()
-    export = Export(image, tuple(references))
-    with built.reporter.vertex(f"exporting to {exporter.type} image format") as vertex:
-        size = await send_stream(session, number, lambda out: save_archive(built.images, [export], out))
-        vertex.status("sending tarball", size, completed=True)
-    return _describe(image, [str(reference) for reference in references])
-
-
-async def _export_files(built: Built, exporter: Exporter, session: Session, number: int) -> None:
-    with built.reporter.vertex("exporting to client " + _FORMS[exporter.type]) as vertex:
-        if exporter.type == "tar":
-            lowers = built.lowers or (built.services.workplace.empty,)
-            size = await send_stream(session, number, lambda out: pack_tree(lowers, "/", out))
-            vertex.status("sending tarball", size, completed=True)
-            return
-        with built.open_root() as root:
-            count = await send_tree(session, number, root)
-            vertex.status(f"copying {count} files", 0, completed=True)
-
-
-_FORMS = {"tar": "tarball", "local": "directory"}
+async def _export_folder(built: Built, session: Session, number: int) -> None:
+    with built.reporter.vertex("exporting to client directory") as vertex, built.open_root() as root:
+        count = await send_tree(session, number, root)
+        vertex.status(f"copying {count} files", 0, completed=True)
 
 
 def _references(exporter: Exporter) -> list[Reference]:

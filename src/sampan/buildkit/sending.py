@@ -9,47 +9,42 @@ Not here: hard links, of which each name is sent as a file, and extended attribu
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import stat
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from itertools import islice
-from typing import cast
 
-from sampan.archive.writer import Writable
 from sampan.build.blocking import Blocking
 from sampan.build.files.scan import Entry, Filters, scan
+from sampan.build.outgoing import Send
 from sampan.buildkit.messages import files
 from sampan.buildkit.messages.control import BytesMessage
 from sampan.buildkit.messages.files import Packet, Stat, go_mode
 from sampan.buildkit.messages.session import SEND_FILES
 from sampan.buildkit.rpc import ClientCall, open_call
 from sampan.buildkit.session import Session
-from sampan.errors import Cancelled, InvalidArgument, SampanError
+from sampan.errors import InvalidArgument, SampanError
 from sampan.linux.resolve import open_in_root
 
-_CHUNK = 1 << 18
 _PACKET = 32 << 10
 _BATCH = 256
 _EXPORTER_ID = "buildkit-attachable-exporter-id"
 
 
-async def send_stream(session: Session, number: int, produce: Callable[[Writable], None]) -> int:
-    """Send what `produce` writes in a thread to the client's file; the bytes that it was."""
-    blocking = Blocking()
-    async with open_call(session.connection, SEND_FILES, BytesMessage, _target(session, number)) as call:
-        loop = asyncio.get_running_loop()
+@asynccontextmanager
+async def open_file(session: Session, number: int) -> AsyncIterator[Send]:
+    """The client's file: bytes given to it in the block are there when the block has ended."""
+    target = _target(session, number)
+    async with open_call(session.connection, SEND_FILES, BytesMessage, target) as call:
 
-        def send(data: bytes) -> Future[None]:
-            return asyncio.run_coroutine_threadsafe(call.send(BytesMessage(data)), loop)
+        async def send(data: bytes) -> None:
+            await call.send(BytesMessage(data))
 
-        writer = _CallWriter(send, blocking.is_stopped)
-        await blocking.run(_produce, writer, produce)
+        yield send
         await call.stream.end()
         while await call.receive() is not None:
             pass  # only its end is of interest: the file is complete
-    return writer.written
 
 
 async def send_tree(session: Session, number: int, root_fd: int) -> int:
@@ -141,35 +136,3 @@ def _describe(root_fd: int, entry: Entry) -> Stat:
         os.major(status.st_rdev),
         os.minor(status.st_rdev),
     )
-
-
-class _CallWriter(io.RawIOBase):
-    """A file for a thread whose bytes are sent by the event loop."""
-
-    def __init__(self, send: Callable[[bytes], Future[None]], is_stopped: Callable[[], bool]) -> None:
-        self._send = send
-        self._is_stopped = is_stopped
-        self.written = 0
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        """Send it, and wait until it is sent; a build that was cancelled waits no longer."""
-        sending = self._send(bytes(data))
-        while True:
-            try:
-                sending.result(0.2)
-            except TimeoutError:
-                if self._is_stopped():
-                    sending.cancel()
-                    raise Cancelled("export: cancelled") from None
-                continue
-            self.written += len(data)
-            return len(data)
-
-
-def _produce(writer: _CallWriter, produce: Callable[[Writable], None]) -> None:
-    with io.BufferedWriter(cast("io.RawIOBase", writer), _CHUNK) as out:
-        produce(out)
