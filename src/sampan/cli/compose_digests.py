@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sampan.client.credentials import CredentialStore
 from sampan.oci.digest import parse_digest
 from sampan.oci.reference import parse_reference
 
@@ -28,5 +29,6 @@ def _pin(context: Context, image: str) -> str:
     reference = parse_reference(image)
     if reference.digest is not None:
         return str(reference)
-    found = context.engine.images.distribution(str(reference))
+    credentials = CredentialStore(context.environ).header_for(str(reference))
+    found = context.engine.images.distribution(str(reference), credentials)
     return str(replace(reference, digest=parse_digest(found["Descriptor"]["digest"])))

@@ -7,6 +7,7 @@ variables have not been put in.
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
 
@@ -43,8 +44,8 @@ def load_project(invocation: Invocation, options: LoadOptions) -> Project:
 def load_tree(invocation: Invocation, options: LoadOptions) -> tuple[Found, Table]:
     """The canonical tree, and what it was found by; its ``name`` is the project's."""
     found = find_project(invocation, options)
-    cache: dict[str, bytes] = {}
-    options = replace(options, read_stdin=lambda: cache.setdefault("-", _read_once(options, cache)))
+    # A project on standard input is read twice: for its name, and for all.
+    options = replace(options, read_stdin=functools.cache(options.read_stdin))
     found = replace(found, name=found.name or _read_name(found, options))
     environment = {**found.environment, "COMPOSE_PROJECT_NAME": found.name}
     found = replace(found, environment=environment)
@@ -59,10 +60,6 @@ def load_tree(invocation: Invocation, options: LoadOptions) -> tuple[Found, Tabl
         tree["name"] = found.name
         normalize(tree, environment)
     return found, tree
-
-
-def _read_once(options: LoadOptions, cache: dict[str, bytes]) -> bytes:
-    return cache["-"] if "-" in cache else options.read_stdin()
 
 
 def _read_name(found: Found, options: LoadOptions) -> str:

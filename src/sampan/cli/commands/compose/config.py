@@ -168,9 +168,13 @@ def _show_variables(context: Context, options: Options, _services: list[str]) ->
     uses = find_uses(tree)
     kind = options.text("format")
     if kind in ("json", "yaml"):
-        context.out.text(_format({use.name: use.document(yaml=kind == "yaml") for use in uses}, kind))
-        if kind == "json":
-            context.out.line()
+        documents = {use.name: use.document(yaml=kind == "yaml") for use in uses}
+        if kind == "yaml":
+            context.out.text(_format(documents, kind))
+            return
+        from sampan.compose.json_text import format_json
+
+        context.out.line(format_json(documents, indent="    "))
         return
     rows = [("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE")]
     rows += [(use.name, "true" if use.required else "false", use.default, use.alternate) for use in uses]
