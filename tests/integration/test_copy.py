@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from image_archives import make_config, make_docker_archive, make_tar
-from integration.engine_process import SAMPAN
+from integration.engine_process import SAMPAN, EngineProcess
 from integration.registry_process import PASSWORD, USER, RegistryProcess, running_registry
 
 PLATFORMS = ("amd64", "arm64")
@@ -222,3 +222,82 @@ def test_all_platforms_are_copied_with_their_index(
         "copy", "-q", "--platform", "linux/arm64", f"docker://{name}", f"dir:{tmp_path}/one"
     )
     assert platform == digest_of(raw_at(user, images[1]))
+
+
+def test_a_mirror_in_a_folder_is_mirrored_to_a_registry_and_its_rules_lead_there(
+    user: User, images: list[str], registry: RegistryProcess, tmp_path: Path
+) -> None:
+    name = f"{registry.host}/mirrored:1"
+    user.sampan("builder", "imagetools", "create", "-t", name, *images)
+    (tmp_path / "list").write_text(f"{name}  # all of it\n\n")
+    user.sampan("image", "mirror", "-q", "--all", "-f", f"{tmp_path}/list", "--to", f"{tmp_path}/folder")
+    rules = user.sampan(
+        "image", "mirror", "-q", "--from", f"{tmp_path}/folder", "--to", f"{registry.host}/off"
+    )
+    Path(user.environment["SAMPAN_CONFIG"]).write_text(rules)
+    host = registry.host.replace(":", "_")
+    assert raw_at(user, f"{registry.host}/off/{host}/mirrored:1") == raw_at(user, name)
+    user.run("skopeo", "delete", "--tls-verify=false", f"docker://{name}")
+    assert json.loads(user.sampan("manifest", "inspect", name))["manifests"]
+    missing = user.sampan(
+        "image", "mirror", "-q", "--to", f"{tmp_path}/folder", f"{registry.host}/no:1", code=1
+    )
+    assert f"{registry.host}/no:1" in missing
+
+
+def test_a_bundle_carries_images_and_the_packages_of_a_base(
+    user: User, images: list[str], registry: RegistryProcess, tmp_path: Path
+) -> None:
+    bundle = f"{tmp_path}/all.bundle"
+    user.sampan("bundle", "create", "-q", "-o", bundle, "--base", "busybox", images[0])
+    user.run("skopeo", "copy", "-q", f"oci-archive:{bundle}", f"dir:{tmp_path}/out")
+    place = ("--packages", f"{tmp_path}/packages", "--to", f"{registry.host}/unbundled")
+    user.sampan("bundle", "load", "-q", *place, bundle)
+    host = registry.host.replace(":", "_")
+    unbundled = f"{registry.host}/unbundled/{host}/{images[0].partition('/')[2]}"
+    assert raw_at(user, unbundled) == raw_at(user, images[0])
+    (packages,) = (tmp_path / "packages").glob("*/Packages")
+    assert "Package: busybox-static" in packages.read_text()
+    user.sampan(
+        "bootstrap",
+        "-q",
+        "--no-cache",
+        "--mirror",
+        f"{tmp_path}/packages",
+        "-o",
+        f"{tmp_path}/b.tar",
+        "busybox",
+    )
+    assert "is not a bundle" in user.sampan("bundle", "load", f"{tmp_path}/b.tar", code=1)
+
+
+def test_the_engine_s_store_gives_and_takes_images_with_their_digests(
+    engine: EngineProcess, images: list[str], registry: RegistryProcess, tmp_path: Path
+) -> None:
+    name = f"{registry.host}/stored:1"
+    engine.sampan("builder", "imagetools", "create", "-t", name, *images)
+    engine.sampan("copy", "-q", "--all", f"docker://{name}", f"sampan:{name}")
+    tree = engine.out("images", "--tree", name)
+    assert "├─ linux/amd64" in tree
+    assert "└─ linux/arm64" in tree
+    one = json.loads(engine.out("image", "inspect", "--platform", "linux/arm64", name))[0]
+    assert one["Architecture"] == "arm64"
+    missing = engine.sampan(
+        "run", "--rm", "--pull", "never", "--platform", "linux/s390x", name, "x", check=False
+    )
+    assert "does not provide the specified platform" in missing.stderr
+    engine.sampan("tag", name, f"{registry.host}/pushed:1")
+    engine.sampan("push", "-q", f"{registry.host}/pushed:1")
+    digests = [engine.out("copy", "-q", "--all", f"sampan:{name}", f"oci:{tmp_path}/out:1")]
+    digests.append(
+        engine.out("copy", "-q", "--all", f"docker://{registry.host}/pushed:1", f"dir:{tmp_path}/dir")
+    )
+    assert (
+        digests
+        == [digest_of(json.dumps(json.loads(engine.out("manifest", "inspect", name)), separators=(",", ":")))]
+        * 2
+    )
+    engine.sampan("copy", "-q", f"docker-daemon:{name}", f"docker-archive:{tmp_path}/a.tar:through:1")
+    engine.sampan("copy", "-q", f"docker-archive:{tmp_path}/a.tar:through:1", "docker-daemon:through:1")
+    assert engine.out("images", "-q", "through:1") == engine.out("images", "-q", name)
+    engine.sampan("rmi", "-f", name, f"{registry.host}/pushed:1", "through:1")

@@ -43,6 +43,10 @@ class HostFacts:
         """Apt's source lines for a suite, none where mmdebstrap's own are good."""
         if self.mirror is None:
             return ()
+        if os.path.isdir(
+            self.mirror
+        ):  # of a bundle: see `packages`; copied, as the new root does not see the folder
+            return (f"deb [trusted=yes] copy:{os.path.abspath(self.mirror)}/{suite} ./",)
         lines = [f"deb {self.mirror} {suite} main"]
         if suite not in ("sid", "unstable", "experimental"):
             lines.append(f"deb {self.mirror} {suite}-updates main")

@@ -96,6 +96,10 @@ class ArchiveFiles:
         """Whether there is such a member."""
         return name in self._members or name in self._links
 
+    def names(self) -> list[str]:
+        """All files, in the order of the archive."""
+        return list(self._members)
+
     def size(self, name: str) -> int:
         """A member's length."""
         with self.open(name) as file:

@@ -121,7 +121,7 @@ class LayoutSink:
 
     async def finish(self) -> None:
         """Write index.json anew."""
-        await asyncio.to_thread(self._write_index)
+        await asyncio.to_thread(self.write_index)
 
     async def close(self) -> None:
         """What is not finished stays for the next attempt."""
@@ -139,7 +139,8 @@ class LayoutSink:
         if not os.path.exists(path):
             write_whole(path, document.raw)
 
-    def _write_index(self) -> None:
+    def write_index(self) -> None:
+        """With the lines that this sink adds; of an empty layout that is none."""
         with _locked(self.folder):
             known = read_index(FolderFiles(self.folder), Limits()) if self._has_index() else []
             for entry in self._entries:
