@@ -16,11 +16,18 @@ def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnginePr
         yield engine
 
 
+@pytest.fixture(scope="module")
+def tidy_engine(shared_engine: EngineProcess) -> EngineProcess:
+    """The session's engine without the nameless images that the builds of other files left."""
+    shared_engine.remove_nameless_images()
+    return shared_engine
+
+
 @pytest.fixture
-def engine(shared_engine: EngineProcess) -> Iterator[EngineProcess]:
+def engine(tidy_engine: EngineProcess) -> Iterator[EngineProcess]:
     """The session's engine; whatever containers a test leaves are removed."""
-    yield shared_engine
-    shared_engine.remove_everything()
+    yield tidy_engine
+    tidy_engine.remove_everything()
 
 
 @pytest.fixture(params=["sampan", "docker"])

@@ -108,6 +108,11 @@ class EngineProcess:
             for container in self._api("GET", "/containers/json?all=1"):
                 self._api("DELETE", f"/containers/{container['Id']}?force=1")
 
+    def remove_nameless_images(self) -> None:
+        """Images that have lost their names to newer ones."""
+        with contextlib.suppress(OSError):
+            self._api("POST", "/images/prune")
+
     def _api(self, method: str, path: str) -> Any:
         client = UnixConnection(self.socket)
         with contextlib.closing(client):

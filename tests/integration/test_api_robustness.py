@@ -127,7 +127,7 @@ class TestSlowClients:
             api.ask("POST", "/build", raw=small_tar("Dockerfile", f"FROM {IMAGE}\n".encode()), expect=200)
             saved = api.ask("GET", f"/images/{IMAGE}/get", expect=200)
             assert len(saved.body) > MEBIBYTE
-            assert time.monotonic() - begun < 10.0
+            assert time.monotonic() - begun < 60.0  # one that waited for a slow client would never end
             assert figures(engine, api)[0] > before[0] + SLOW_CLIENTS / 2
         api.ask("DELETE", f"/containers/{created.json['Id']}", expect=204)
         wait_until(lambda: figures(engine, api) <= before, f"as before: {before}")
