@@ -46,13 +46,12 @@ class SignatureStore:
                 if signature is not None:
                     yield signature
 
-    async def add(self, subject: Descriptor, signature: Signature, *, by_tag: bool = True) -> None:
+    async def add(self, subject: Descriptor, signature: Signature) -> None:
         """Publish a signature, as a referrer and at the tag."""
         await self._upload(signature.payload)
         layer = describe_signature(signature)
         await self._put_referrer(SignatureDocument((layer,)), subject)
-        if by_tag:
-            await self._append(signature_tag(subject.digest), layer)
+        await self._append(signature_tag(subject.digest), layer)
 
     async def remove(self, subject: Digest, is_doomed: Callable[[Signature], bool]) -> int:
         """Take signatures away, both ways; how many different ones."""
