@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(busybox-static ca-certificates debian-archive-keyring libseccomp2 mmdebstrap)
-test_packages=(apache2-utils docker-compose docker-registry git iproute2 openssl podman procps runc skopeo)
+test_packages=(apache2-utils docker-compose docker-registry git iproute2 openssh-client openssl podman procps runc skopeo)
 [ "${1:-}" != --test ] || packages+=("${test_packages[@]}")
 
 say() { printf '%s\n' "$*" >&2; }

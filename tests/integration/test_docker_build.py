@@ -18,6 +18,7 @@ import pytest
 
 from integration.docker_clients import DockerClient
 from integration.engine_process import EngineProcess, wait_until
+from integration.ssh_agent import copy_program, running_agent
 
 DOCKERFILE = """\
 FROM busybox AS base
@@ -162,40 +163,17 @@ def test_secrets(docker: DockerClient, project: Path) -> None:
 
 
 def test_an_ssh_agent(docker: DockerClient, project: Path, tmp_path: Path) -> None:
-    _copy_program("ssh-add", project / "root")
+    copy_program("ssh-add", project / "root")
     write(
         project,
         "FROM busybox\nCOPY root /\nRUN --mount=type=ssh,required=true ssh-add -l >/keys\n"
         'RUN [ -z "$SSH_AUTH_SOCK" ] && [ ! -e /run/buildkit ]\nCMD ["cat", "/keys"]\n',
     )
-    agent = {"SSH_AUTH_SOCK": str(tmp_path / "agent")}
-    with subprocess.Popen(
-        ["ssh-agent", "-D", "-a", agent["SSH_AUTH_SOCK"]], stdout=subprocess.DEVNULL
-    ) as running:
-        try:
-            wait_until(lambda: os.path.exists(agent["SSH_AUTH_SOCK"]), "the agent listens")
-            key = str(tmp_path / "key")
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "the key", "-f", key], check=True
-            )
-            subprocess.run(["ssh-add", "-q", key], env=os.environ | agent, check=True)
-            docker("build", "-t", "built:1", "--ssh", "default", str(project), env=docker.environment | agent)
-        finally:
-            running.terminate()
+    with running_agent(tmp_path) as agent:
+        environment = docker.environment | {"SSH_AUTH_SOCK": agent}
+        docker("build", "-t", "built:1", "--ssh", "default", str(project), env=environment)
     assert "the key (ED25519)" in docker.out("run", "--rm", "built:1")
     assert "unset ssh forward key default" in docker.fails("build", "--no-cache", str(project))
-
-
-def _copy_program(name: str, root: Path) -> None:
-    """A program of this machine with the libraries that it needs."""
-    path = shutil.which(name)
-    assert path is not None
-    listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
-    libraries = [word for line in listed.splitlines() for word in line.split() if word.startswith("/")]
-    for source in (path, *libraries):
-        target = root / source.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, target)
 
 
 def test_dockerignore(docker: DockerClient, project: Path) -> None:

@@ -27,6 +27,7 @@ from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.built import ARCHIVES
 from sampan.build.errors import BuildFailed, classic_words
+from sampan.build.local_agents import LocalAgents
 from sampan.build.request import BuildRequest
 from sampan.build.seams import GivenSecrets
 from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
@@ -53,9 +54,12 @@ async def build(request: web.Request) -> web.StreamResponse:
     wanted["secrets"] = GivenSecrets(_decode_secrets(request.headers.get(SECRETS_HEADER, "")))
     accounts = decode_config_header(request.headers.get("X-Registry-Config", ""))
     wanted["images"] = engine.sharing.source(accounts)
+    if agents := request.query.getall("sampan.ssh", []):
+        _require_same_user(request, "agent cannot be reached")
+        wanted["agents"] = LocalAgents(dict(map(_named_context, agents)), engine.builder.workplace)
     place = request.query.get("sampan.context")
     if place is not None:
-        _require_same_user(request)
+        _require_same_user(request, "context cannot be read in place")
         _require_same_folder(place, request.query.get("sampan.context-id", ""))
         return await _stream(request, BuildRequest(context=place, **wanted))
     async with (
@@ -158,14 +162,14 @@ def _decode_secrets(header: str) -> dict[str, bytes]:
     return encoded
 
 
-def _require_same_user(request: web.Request) -> None:
-    """Reading a folder in place needs a client that the kernel says is root or this very user."""
+def _require_same_user(request: web.Request, otherwise: str) -> None:
+    """Reading a folder in place, or an agent, needs a client that the kernel says is root or this very user."""
     sock: socket.socket | None = request.transport.get_extra_info("socket") if request.transport else None
     if sock is None or sock.family != socket.AF_UNIX:
-        raise Conflict("context cannot be read in place: the client is not on a unix socket")
+        raise Conflict(f"{otherwise}: the client is not on a unix socket")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     if uid not in (0, os.geteuid()):
-        raise Conflict("context cannot be read in place: the client is another user")
+        raise Conflict(f"{otherwise}: the client is another user")
 
 
 def _require_same_folder(path: str, identity: str) -> None:

@@ -8,7 +8,9 @@ refused by name rather than left out in silence. Pure, but for the files that ``
 from __future__ import annotations
 
 import os
+import stat
 
+from sampan.cli.build_output import parse_output
 from sampan.cli.env import read_labels
 from sampan.cli.flags import several, switch, text
 from sampan.cli.host_words import parse_extra_host
@@ -36,7 +38,6 @@ _REFUSED = {
     "cache-to": "exporting the build cache",
     "no-cache-filter": "leaving single stages out of the cache",
     "push": "pushing the result",
-    "ssh": "forwarding an SSH agent",
 }
 
 FLAGS = (
@@ -59,7 +60,7 @@ FLAGS = (
     text("network", 'Set the networking mode for the "RUN" instructions during build', default="default"),
     switch("no-cache", "Do not use cache when building the image"),
     several("no-cache-filter", "Do not cache specified stages; not supported yet", shows="stringArray"),
-    several("output", 'Output destination (only "type=docker")', short="o", shows="stringArray"),
+    several("output", 'Output destination (format: "type=local,dest=path")', short="o", shows="stringArray"),
     several("platform", "Set target platform for build", shows="stringArray"),
     text("progress", 'Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty")'),
     text("provenance", 'Shorthand for "--attest=type=provenance"; accepted, none is made'),
@@ -73,7 +74,11 @@ FLAGS = (
         shows="stringArray",
     ),
     text("shm-size", "Shared memory size for build containers", shows="bytes"),
-    several("ssh", "SSH agent socket or keys to expose to the build; not supported yet", shows="stringArray"),
+    several(
+        "ssh",
+        'SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")',
+        shows="stringArray",
+    ),
     several("tag", 'Name and optionally a tag (format: "name:tag")', short="t", shows="stringArray"),
     text("target", "Set the target build stage to build"),
     several("ulimit", "Ulimit options", shows="ulimit", shows_default="[]"),
@@ -87,9 +92,11 @@ FLAGS = (
 def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     """Everything but the context."""
     _refuse_unsupported(options)
+    output = parse_output(options.several("output"))
     query: Query = {
         "sampan.progress": True,
-        "t": options.several("tag"),
+        "sampan.output": output.form or None,
+        "t": [*options.several("tag"), *output.tags],
         "target": options.text("target") or None,
         "nocache": options.switch("no-cache"),
         "pull": options.switch("pull"),
@@ -100,6 +107,7 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
         "cgroupparent": options.text("cgroup-parent") or None,
         "platform": _platform(options.several("platform")),
         "rm": True,
+        "sampan.ssh": plan_agents(options.several("ssh"), environ),
         "sampan.named-context": [plan_named_context(word) for word in options.several("build-context")],
     }
     if options.given("shm-size"):
@@ -117,14 +125,33 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     return query
 
 
+def plan_agents(words: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    """``--ssh NAME[=SOCKET]`` as NAME=SOCKET; without one it is the agent of the environment."""
+    agents = []
+    for word in words:
+        name, _, path = word.partition("=")
+        path = path or environ.get("SSH_AUTH_SOCK", "")
+        if not path:
+            raise InvalidArgument(
+                f"--ssh {word}: there is no agent", hint="start one, and see that SSH_AUTH_SOCK is set"
+            )
+        if "," in path or not stat.S_ISSOCK(_mode(path)):
+            raise Unsupported(f"--ssh {word}: {path} is no agent's socket; keys are not supported yet")
+        agents.append(f"{name}={os.path.abspath(path)}")
+    return agents
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        raise InvalidArgument(f"--ssh: {path}: {os.strerror(error.errno or 0)}") from None
+
+
 def _refuse_unsupported(options: Options) -> None:
     for flag, what in _REFUSED.items():
         if options.given(flag) and not (flag == "call" and options.text("call") in ("", "build")):
             raise Unsupported(f"--{flag}: {what} is not supported yet")
-    for word in options.several("output"):
-        kind = dict(field.partition("=")[::2] for field in split_csv(word)).get("type", "local")
-        if kind not in ("docker", "image") or "dest=" in word:
-            raise Unsupported(f"--output {word}: only type=docker, into this engine, is supported yet")
 
 
 def _platform(words: Iterable[str]) -> str | None:

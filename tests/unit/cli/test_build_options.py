@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import tarfile
 from base64 import b64decode
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 from sampan.cli.build_archive import iter_context
 from sampan.cli.build_context import FolderContext, is_archive, open_context
-from sampan.cli.build_options import FLAGS, plan_arguments, plan_query, plan_secrets
+from sampan.cli.build_options import FLAGS, plan_agents, plan_arguments, plan_query, plan_secrets
+from sampan.cli.build_output import parse_output
 from sampan.cli.commands.build import choose_progress
 from sampan.cli.flags import parse_flags
 from sampan.client.contexts import SECRETS_FIELD, locate_dockerfile
@@ -60,9 +62,9 @@ def test_the_clients_proxies_go_along_but_flags_win() -> None:
     "words",
     [
         ("--push",),
-        ("--ssh", "default"),
-        ("--output", "type=local,dest=x"),
-        ("-o", "out"),
+        ("--output", "type=registry"),
+        ("-o", "type=image,push=true"),
+        ("-o", "a", "-o", "b"),
         ("--cache-to", "type=inline"),
         ("--platform", "linux/amd64,linux/arm64"),
         ("--build-context", "x=https://example.com"),
@@ -187,3 +189,38 @@ def test_the_archive_leaves_out_what_is_ignored_but_keeps_the_dockerfile(tmp_pat
         assert file is not None
         assert file.read() == b"3"
     assert data == b"".join(iter_context(str(tmp_path), dockerfile="Dockerfile", extra={"extra": b"e"}))
+
+
+@pytest.mark.parametrize(
+    ("word", "form", "place", "is_folder"),
+    [
+        ("out", "tar", "out", True),
+        ("-", "tar", "-", False),
+        ("type=local,dest=a b", "tar", "a b", True),
+        ("type=tar,dest=x.tar", "tar", "x.tar", False),
+        ("type=tar", "tar", "-", False),
+        ("type=oci,dest=x", "oci", "x", False),
+        ("type=docker,dest=x", "docker", "x", False),
+        ("type=docker", "", "", False),
+        ("type=image,name=a", "", "", False),
+    ],
+)
+def test_outputs(word: str, form: str, place: str, is_folder: bool) -> None:
+    output = parse_output([word])
+    assert (output.form, output.place, output.folder) == (form, place, is_folder)
+
+
+def test_an_agent_is_a_socket_that_is_there(tmp_path: Path) -> None:
+    path = str(tmp_path / "agent")
+    with pytest.raises(InvalidArgument, match="there is no agent"):
+        plan_agents(["default"], {})
+    with pytest.raises(InvalidArgument, match="No such file"):
+        plan_agents([f"default={path}"], {})
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(path)
+        assert plan_agents(["default", f"other={path}"], {"SSH_AUTH_SOCK": path}) == [
+            f"default={path}",
+            f"other={path}",
+        ]
+    with pytest.raises(Unsupported, match="no agent's socket"):
+        plan_agents([f"default={tmp_path}"], {})

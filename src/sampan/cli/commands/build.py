@@ -7,6 +7,7 @@ import os
 
 from sampan.cli.build_context import FolderContext, open_context
 from sampan.cli.build_options import FLAGS, plan_query, plan_secrets
+from sampan.cli.build_output import Sink, parse_output
 from sampan.cli.command import Command, Exit, exactly
 from sampan.cli.output import STDERR
 from sampan.client.contexts import is_out_of_reach
@@ -39,10 +40,14 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     registries = CredentialStore(context.environ).header_for_all()
     if registries:
         secrets = {**secrets, "X-Registry-Config": registries}
+    output = parse_output(options.several("output"))
+    if options.text("iidfile") and output.form == "tar":
+        raise InvalidArgument("--iidfile: files that are exported are no image")
+    sink = Sink(output)
     answer = send(context, source, query, secrets)
-    image_id = _follow(context, answer, kind)
+    image_id = _follow(context, answer, kind, sink)
     _write_results(options, image_id)
-    if kind == "quiet":
+    if kind == "quiet" and image_id:
         context.out.line(image_id)
     return 0
 
@@ -83,14 +88,17 @@ def _named(query: dict[str, Parameter]) -> list[str]:
     return words if isinstance(words, list) else []
 
 
-def _follow(context: Context, answer: Answer, kind: str) -> str:
-    """Show the build to its end; the image's id, or Exit with what went wrong."""
+def _follow(context: Context, answer: Answer, kind: str, sink: Sink) -> str:
+    """Show the build to its end; the image's id (none where files were wanted), or Exit with what went wrong."""
     display = _open_display(context, kind)
     image_id = ""
     problem: dict[str, Any] | None = None
+    is_whole = False
     try:
         for message in answer.iter_json():
-            if "sampan" in message:
+            if "sampan" in message and message["sampan"]["type"] == "output":
+                sink.take(message["sampan"])
+            elif "sampan" in message:
                 display.event(message["sampan"])
             elif "errorDetail" in message or "error" in message:
                 problem = message.get("errorDetail") or {"message": message.get("error")}
@@ -98,9 +106,11 @@ def _follow(context: Context, answer: Answer, kind: str) -> str:
                 image_id = (message["aux"] or {}).get("ID", image_id)
             elif "stream" in message and kind != "quiet":
                 context.out.note(message["stream"].rstrip("\n"))
+        is_whole = problem is None
     finally:
         display.close()
-    if problem is not None or not image_id:
+        sink.close(complete=is_whole)
+    if problem is not None or not (image_id or sink.wants_files):
         raise _failure(context, display, problem or {"message": "build ended without an image"})
     return image_id
 
