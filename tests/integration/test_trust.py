@@ -15,6 +15,7 @@ import pytest
 
 from integration.engine_process import SAMPAN
 from integration.newer_skopeo import newer_skopeo
+from integration.registry_process import PASSWORD, USER, running_registry
 from integration.terminal import Terminal
 from integration.trust_scene import PASSPHRASE, TrustScene, digest_of, trust_scene
 from sampan.oci.reference import Reference
@@ -151,6 +152,19 @@ def test_a_signature_that_openssl_made_is_verified(scene: TrustScene, tmp_path: 
     said = scene.engine.out("trust", "verify", "--key", str(tmp_path / "taken.pub"), name)
     assert f"signed by {tmp_path}/taken.pub (sha256:" in said
     assert "is not by Ada's team" in scene.refused("pull", name)
+
+
+def test_the_commands_go_by_the_users_log_ins(scene: TrustScene, tmp_path: Path) -> None:
+    with running_registry(tmp_path / "guarded", password=True) as guarded:
+        name = f"{guarded.host}/app:1"
+        signing = ("trust", "sign", "--key", str(scene.folder / "ada.key"), name)
+        assert "no basic auth credentials" in scene.refused(*signing)
+        scene.engine.sampan("login", "-u", USER, "--password-stdin", guarded.host, input=f"{PASSWORD}\n")
+        scene.engine.sampan("tag", "busybox", name)
+        scene.engine.sampan("push", name)
+        scene.engine.sampan("rmi", name)
+        scene.engine.sampan(*signing)
+        scene.engine.sampan("trust", "verify", "--key", str(scene.folder / "ada.pub"), name)
 
 
 @pytest.fixture(scope="module")
