@@ -8,6 +8,7 @@ import os
 from sampan.cli.messages import raise_error
 from sampan.cli.output import STDERR, STDOUT
 from sampan.client.credentials import CredentialStore
+from sampan.client.images import split_reference as split_reference  # noqa: PLC0414 - also for those who pull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
     from sampan.client.answer import Answer
 
 _TRANSFERS = frozenset(("Downloading", "Extracting", "Pushing", "Waiting", "Verifying Checksum"))
-
-
-def split_reference(name: str) -> tuple[str, str]:
-    """Repository and tag (or digest) of an image's name, as ``/images/create`` wants them."""
-    repository, at, digest = name.partition("@")
-    if at:
-        return repository, digest
-    last = name.rpartition("/")[2]
-    if ":" in last:
-        tag = last.partition(":")[2]
-        return name[: -len(tag) - 1], tag
-    return name, "latest"
 
 
 def pull_image(

@@ -57,7 +57,7 @@ def connect(*, host: str = "", data_root: str = "", run_root: str = "") -> Clien
     # Roots named here mean the engine that lives there, wherever the environment points.
     named = {} if run_root and not host else environ
     address = resolve_address(named, flag=host, socket=roots.socket)
-    return Client(open_engine(roots, address, environ=environ, say=_log))
+    return Client(open_engine(roots, address, environ=environ, say=_log), environ)
 
 
 def _log(message: str) -> None:

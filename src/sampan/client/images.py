@@ -32,6 +32,15 @@ def split_name(name: str) -> tuple[str, str]:
     return (repository, tag) if colon and "/" not in tag else (name, "")
 
 
+def split_reference(name: str) -> tuple[str, str]:
+    """Repository and tag (or digest) of an image's name, as ``/images/create`` wants them."""
+    repository, at, digest = name.partition("@")
+    if at:
+        return repository, digest
+    repository, tag = split_name(name)
+    return repository, tag or "latest"
+
+
 def _platform(text: str) -> str | None:
     """``linux/arm64/v8`` as the JSON that newer calls take; create, pull and import take the words."""
     if not text:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from sampan.cli.command import Command, exactly
 from sampan.cli.flags import switch, text
-from sampan.cli.pulling import pull_image, split_reference
+from sampan.cli.pulling import pull_image
+from sampan.client.images import split_reference
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False

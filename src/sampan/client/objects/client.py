@@ -9,6 +9,7 @@ from sampan.client.objects.containers import ContainerCollection
 from sampan.client.objects.images import ImageCollection
 from sampan.client.objects.networks import NetworkCollection
 from sampan.client.objects.sandbox import Sandbox
+from sampan.client.objects.sharing import LogIns
 from sampan.client.objects.stream import Stream
 from sampan.client.objects.volumes import VolumeCollection
 
@@ -30,10 +31,11 @@ class Client:
     `engine` has the Engine API's calls, for what is not here.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, environ: Mapping[str, str] | None = None) -> None:
         self.engine = engine
+        self._log_ins = LogIns(environ or {})
         self.containers = ContainerCollection(engine)
-        self.images = ImageCollection(engine)
+        self.images = ImageCollection(engine, self._log_ins)
         self.volumes = VolumeCollection(engine)
         self.networks = NetworkCollection(engine)
 
@@ -51,6 +53,13 @@ class Client:
     def close(self) -> None:
         """Close idle connections; containers go on, and the client can be used again."""
         self.engine.close()
+
+    def login(self, username: str, password: str, registry: str = "docker.io") -> None:
+        """Let the engine try a log-in, which this client then uses for pulls and pushes; nothing is written.
+
+        Without it, the log-ins of ``~/.docker/config.json`` count. Raises Unauthenticated if it is refused.
+        """
+        self._log_ins.add(self.engine, username, password, registry)
 
     def sandbox(
         self,

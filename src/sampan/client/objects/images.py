@@ -7,9 +7,10 @@ import builtins
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
-from sampan.client.images import split_name
+from sampan.client.images import split_name, split_reference
 from sampan.client.objects.building import BuildOptions, follow_build, open_context, plan_build, send_build
 from sampan.client.objects.image import Image
+from sampan.client.objects.sharing import LogIns, follow_transfer
 from sampan.client.objects.stream import Stream
 from sampan.client.pieces import iter_file
 from sampan.errors import InvalidArgument, SampanError
@@ -30,9 +31,10 @@ _LOADED = ("Loaded image: ", "Loaded image ID: ")
 class ImageCollection:
     """All images of the engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, log_ins: LogIns) -> None:
         self._engine = engine
         self._calls = engine.images
+        self._log_ins = log_ins
 
     def build(
         self,
@@ -52,6 +54,28 @@ class ImageCollection:
         with open_context(path, text, options.get("dockerfile")) as context:
             answer = send_build(self._engine, context, plan_build(options), options.get("secrets") or {})
             return Image(self._engine, follow_build(answer, on_progress))
+
+    def pull(
+        self, name: str, *, platform: str = "", on_progress: Callable[[str], object] | None = None
+    ) -> Image:
+        """Fetch an image from its registry, ``:latest`` where the name says nothing.
+
+        `on_progress` is called with a line a step. Raises SampanError with the registry's words.
+        """
+        repository, tag = split_reference(name)
+        credentials = self._log_ins.header_for(name)
+        answer = self._calls.pull(repository, tag, platform=platform, credentials=credentials)
+        follow_transfer(answer, on_progress)
+        return Image(self._engine, str(self._calls.inspect(name, platform=platform)["Id"]))
+
+    def push(
+        self, name: str, *, platform: str = "", on_progress: Callable[[str], object] | None = None
+    ) -> str:
+        """Send an image to the registry that its name says; the digest of what the tag stands for there."""
+        repository, tag = split_reference(name)
+        credentials = self._log_ins.header_for(name)
+        answer = self._calls.push(repository, tag, platform=platform, credentials=credentials)
+        return follow_transfer(answer, on_progress)
 
     def load(self, source: Source) -> builtins.list[Image]:
         """The images of an archive (docker's or OCI's), which is a file's path, bytes or pieces of bytes."""
