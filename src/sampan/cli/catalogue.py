@@ -103,9 +103,6 @@ COMMANDS: dict[str, Entry] = {
     **{f"image {name}": entry for name, entry in _IMAGE.items()},
     "image inspect": Entry("inspect:IMAGE", "Display detailed information on one or more images"),
     "image mirror": Entry("mirror", "Copy images to a folder or registry for machines without a network"),
-    "image mirror": Entry(
-        "mirror", "Copy images to a folder or registry for machines without a network"
-    ),
     "image list": Entry("images", "List images", alias=True),
     "image ls": _IMAGES,
     "image prune": Entry("prune:IMAGE", "Remove unused images"),
@@ -161,10 +158,6 @@ COMMANDS: dict[str, Entry] = {
         "bundle:CREATE", "Put images and packages for a machine without a network into one file"
     ),
     "bundle load": Entry("bundle:LOAD", "Load a bundle into the engine, a folder or a registry"),
-    "bundle create": Entry(
-        "bundle:CREATE", "Put images and packages for a machine without a network into one file"
-    ),
-    "bundle load": Entry("bundle:LOAD", "Load a bundle into the engine, a folder or a registry"),
     "engine run": Entry("engine:RUN", "Run the engine in the foreground"),
     "engine start": Entry("engine:START", "Start the engine in the background"),
     "engine status": Entry("engine:STATUS", "Say whether the engine runs, and where"),
@@ -216,7 +209,6 @@ GROUPS = {
     "builder": "Manage builds",
     "builder imagetools": "Commands to work on images in registry",
     "compose": "Define and run multi-container applications",
-    "bundle": "Carry images and packages to machines without a network",
     "bundle": "Carry images and packages to machines without a network",
     "container": "Manage containers",
     "engine": "Manage the engine",
