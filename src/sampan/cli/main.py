@@ -143,9 +143,11 @@ def _dispatch(context: Context, words: list[str]) -> int:
 
 
 def _say_group_help(out: Output, group: str) -> int:
+    from sampan.cli.compose_flags import PROJECT_FLAGS
     from sampan.cli.usage import format_group_help
 
-    out.line(format_group_help(group, program=PROGRAM))
+    flags = PROJECT_FLAGS if group == "compose" else ()
+    out.line(format_group_help(group, program=PROGRAM, flags=flags, width=out.width))
     return 0
 
 

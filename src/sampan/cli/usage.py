@@ -38,16 +38,17 @@ def format_usage_line(command: Command, name: str, *, program: str) -> str:
     return "\n".join(["Usage:  " + first, *("\t" + other for other in others)])
 
 
-def format_group_help(group: str, *, program: str) -> str:
-    """The answer to ``sampan container`` and the like."""
+def format_group_help(group: str, *, program: str, flags: Sequence[Flag] = (), width: int = 80) -> str:
+    """The answer to ``sampan container`` and the like; `flags` are those that stand before the command."""
     inside = ((name, f"{group} {name}") for name in names_in(group))
     rows = [(name, _summary(full)) for name, full in inside if full in GROUPS or not COMMANDS[full].alias]
     return "\n".join(
         [
-            f"Usage:  {program} {group} COMMAND",
+            f"Usage:  {program} {group} {'[OPTIONS] ' if flags else ''}COMMAND",
             "",
             GROUPS[group],
             "",
+            *(["Options:", format_flags(flags, width=width), ""] if flags else []),
             "Commands:",
             *_rows(rows),
             "",

@@ -192,3 +192,10 @@ def test_flags_that_are_wrong_are_refused_before_anything_is_read(sampan, projec
     assert sampan("compose", "--nope", "config").status == 125
     assert sampan("compose", "--ansi", "sometimes", "config").status == 125
     assert sampan("compose", "config", "--format", "xml").err == 'sampan: unsupported format "xml"\n'
+
+
+def test_help_shows_the_flags_of_the_project(sampan) -> None:
+    said = sampan("compose", "--help")
+    assert said.out.startswith("Usage:  sampan compose [OPTIONS] COMMAND\n")
+    assert "  -p, --project-name string" in said.out
+    assert "  config " in said.out
