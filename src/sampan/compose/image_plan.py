@@ -61,6 +61,8 @@ def plan_images(
     pulls: dict[str, PullImage] = {}
     builds: dict[str, BuildImage] = {}
     for name, service in project.services.items():
+        if _comes_with_another(service, project, builds):
+            continue
         if pull and not (service.build and pull != "build"):
             service = replace(service, pull_policy="" if pull in ("policy", "missing") else pull)
         image = image_name(project.name, service)
@@ -80,6 +82,24 @@ def plan_images(
                 ("services", name, "build"), f"image {image} is not here, and --no-build is given"
             )
     return Plan(steps=(*pulls.values(), *_order_builds(builds)))
+
+
+def _comes_with_another(service: Service, project: Project, builds: dict[str, BuildImage]) -> bool:
+    """Whether another service gets this one's image, by a build of its own or by the very same one."""
+    image = image_name(project.name, service)
+    if service.build is None:
+        others = (each for each in project.services.values() if each.build is not None)
+        return any(image_name(project.name, other) == image for other in others)
+    if any(f"service:{service.name}" in _contexts(other) for other in project.services.values()):
+        return False
+    return any(
+        (step.image, step.service.build, step.service.platform) == (image, service.build, service.platform)
+        for step in builds.values()
+    )
+
+
+def _contexts(service: Service) -> tuple[str, ...]:
+    return tuple(service.build.additional_contexts.values()) if service.build else ()
 
 
 def _plan_one(
@@ -104,9 +124,10 @@ def _plan_one(
 
 
 def _build(service: Service, image: str, reason: str) -> BuildImage:
-    contexts = service.build.additional_contexts.values() if service.build else ()
     needs = tuple(
-        f"build:{context.removeprefix('service:')}" for context in contexts if context.startswith("service:")
+        f"build:{context.removeprefix('service:')}"
+        for context in _contexts(service)
+        if context.startswith("service:")
     )
     return BuildImage(key=f"build:{service.name}", needs=needs, image=image, service=service, reason=reason)
 

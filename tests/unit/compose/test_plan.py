@@ -345,6 +345,21 @@ services:
     )
 
 
+def test_services_that_share_an_image_have_it_built_once(tmp_path: Path) -> None:
+    text = """
+services:
+  first: {image: app, pull_policy: never}
+  migrate: {image: app, build: .}
+  web: {image: app, build: .}
+  other: {image: app, build: {context: ., target: dev}}
+"""
+    plan = plan_images(load_text(tmp_path, text), ImageFacts())
+    assert plan.describe() == [
+        "build image app of service migrate: no such image",
+        "build image app of service other: no such image",
+    ]
+
+
 def test_an_image_that_may_not_be_pulled_must_be_there(tmp_path: Path) -> None:
     project = load_text(tmp_path, "services:\n  web: {image: gone, pull_policy: never}\n")
     with pytest.raises(ComposeError, match=r"compose.yaml:2: services.web.image: image gone is not here"):
