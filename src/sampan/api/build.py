@@ -25,6 +25,7 @@ from sampan.api.answers import JsonLines, error_line
 from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
+from sampan.build.arguments import proxy_environment
 from sampan.build.built import ARCHIVES
 from sampan.build.errors import BuildFailed, classic_words
 from sampan.build.local_agents import LocalAgents
@@ -64,7 +65,11 @@ async def build(request: web.Request) -> web.StreamResponse:
         return await _stream(request, BuildRequest(context=place, **wanted))
     async with (
         BodyReader.open(request) as body,
-        engine.builder.context_of(body, request.query.get("remote", "")) as folder,
+        engine.builder.context_of(
+            body,
+            request.query.get("remote", ""),
+            proxies=proxy_environment({key: value or "" for key, value in wanted["build_args"].items()}),
+        ) as folder,
     ):
         wanted["dockerfile"] = wanted["dockerfile"].lstrip("/")
         return await _stream(request, BuildRequest(context=folder, **wanted))

@@ -19,15 +19,16 @@ from sampan.build.dockerfile.location import Location, Misuse
 from sampan.build.dockerfile.mounts import RunMount, parse_mount
 from sampan.build.draft import Draft, describe_healthcheck, go_quoted_list
 from sampan.build.expand import Expander
+from sampan.build.git import is_git_url
 from sampan.build.modes import parse_mode_change
 from sampan.build.ports import parse_exposed
 from sampan.build.signals import check_signal
 from sampan.build.stages import FromContext, FromImage, Origin, Stage, StagePlan
 from sampan.build.steps import CopyStep, Mark, RunStep, Step, StepMount, WorkdirStep
+from sampan.errors import SampanError
 from sampan.oci.run_config import Healthcheck
 
 _URL = re.compile(r"https?://")
-_GIT_URL = re.compile(r"(?:https?://[^#]+\.git(?:[#?].*)?|git@[^:]+:.*|(?:git|ssh)://.*)\Z")
 _STEPS = (ins.Run, ins.Transfer, ins.Workdir)
 
 
@@ -273,7 +274,7 @@ def _copy(compiler: _Compiler, line: ins.Copy) -> None:
         origin = compiler.plan.origin(line.source_stage, compiler.stage)
     step = _transfer(compiler, line, origin)
     for source in step.sources:
-        if _GIT_URL.match(source) or _URL.match(source):
+        if _is_git(source) or _URL.match(source):
             raise Misuse(f"source can't be a URL for COPY: {source}")
     compiler.steps.append(replace(step, parents=line.parents))
     _record_transfer(compiler, step, "COPY --parents" if line.parents else "COPY")
@@ -281,11 +282,11 @@ def _copy(compiler: _Compiler, line: ins.Copy) -> None:
 
 def _add(compiler: _Compiler, line: ins.Add) -> None:
     step = _transfer(compiler, line, FromContext())
-    for source in step.sources:
-        if _GIT_URL.match(source):
-            raise Misuse(f"ADD of a git repository is not supported yet: {source}")
-    if line.checksum and (len(step.sources) != 1 or not _URL.match(step.sources[0])):
-        raise Misuse("checksum requires one HTTP(S) source")
+    from_git = [source for source in step.sources if _is_git(source)]
+    if line.keep_git_dir and not from_git:
+        raise Misuse("ADD --keep-git-dir is for git repositories")
+    if line.checksum and (len(step.sources) != 1 or not (from_git or _URL.match(step.sources[0]))):
+        raise Misuse("checksum requires one HTTP(S) or git source")
     compiler.steps.append(
         replace(
             step,
@@ -293,9 +294,17 @@ def _add(compiler: _Compiler, line: ins.Add) -> None:
             unpack=line.unpack is not False,
             unpack_remote=line.unpack is True,
             checksum=compiler.word(line.checksum),
+            keep_git_dir=line.keep_git_dir,
         )
     )
     _record_transfer(compiler, step, "ADD")
+
+
+def _is_git(source: str) -> bool:
+    try:
+        return is_git_url(source)
+    except SampanError as error:
+        raise Misuse(error.message) from None
 
 
 def _transfer(compiler: _Compiler, line: ins.Transfer, origin: Origin) -> CopyStep:

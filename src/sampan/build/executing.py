@@ -11,12 +11,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from sampan.build import keys
 from sampan.build.cache import Result
 from sampan.build.copying import Picked, pick, write_copy, write_workdir
 from sampan.build.errors import BuildFailed, process_failed
 from sampan.build.files.copy import Written
+from sampan.build.git import GitSource, is_git_url, parse_git_url
 from sampan.build.mounting import PlannedMount, describe_mount
 from sampan.build.origins import ContextFolder, Origin, Root
 from sampan.build.patterns import PatternSet
@@ -99,18 +101,51 @@ class StepRunner:
     async def _pick_all(
         self, step: CopyStep, origin: Origin, vertex: Vertex, stack: ExitStack
     ) -> list[Picked]:
-        local = [source for source in step.sources if not (step.is_add and _URL.match(source))]
+        local = [
+            source
+            for source in step.sources
+            if not (step.is_add and (_URL.match(source) or is_git_url(source)))
+        ]
         services = self.services
         picked = []
         if local:
             opened = pick(services, origin, local, step)
             picked.append(await services.blocking.run(stack.enter_context, opened))
         for url in step.sources:
-            if url not in local:
+            if url not in local and (repository := parse_git_url(url)) is not None:
+                folder = await self._check_out(repository, step, vertex, stack)
+                found = pick(services, folder, [repository.subdir or "."], step)
+                picked.append(await services.blocking.run(stack.enter_context, found))
+            elif url not in local:
                 folder = await self._download(url, step, vertex, stack)
                 found = pick(services, folder, [file_name(url)], step, is_remote=True)
                 picked.append(await services.blocking.run(stack.enter_context, found))
         return picked
+
+    async def _check_out(
+        self, repository: GitSource, step: CopyStep, vertex: Vertex, stack: ExitStack
+    ) -> ContextFolder:
+        services = self.services
+        folder = stack.enter_context(services.workplace.temporary_folder())
+        wanted = replace(
+            repository,
+            keep_git_dir=step.keep_git_dir or repository.keep_git_dir,
+            commit=step.checksum or repository.commit,
+        )
+        loop = asyncio.get_running_loop()
+
+        def say(data: bytes) -> None:
+            loop.call_soon_threadsafe(vertex.log, 2, data)
+
+        await services.blocking.run(
+            services.workplace.repositories.check_out,
+            wanted,
+            folder,
+            env=services.proxy_env,
+            is_stopped=services.blocking.is_stopped,
+            say=say,
+        )
+        return ContextFolder(folder, PatternSet(()))
 
     async def _download(self, url: str, step: CopyStep, vertex: Vertex, stack: ExitStack) -> ContextFolder:
         services = self.services

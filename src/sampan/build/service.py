@@ -7,14 +7,14 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from sampan.archive.apply import extract_archive
 from sampan.build.arguments import platform_arguments, proxy_environment
 from sampan.build.blocking import Blocking
+from sampan.build.bringing import bring_context, unpack_context
 from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.cache_choice import CacheChoice
@@ -166,17 +166,24 @@ class Builder:
         self.workplace.digests.save()
 
     @contextlib.asynccontextmanager
-    async def context_of(self, body: BinaryIO, remote: str = "") -> AsyncIterator[str]:
-        """A context that came as a tar, compressed or not, unpacked; gone after the block."""
-        if remote:
-            raise InvalidArgument(
-                f"remote context {remote} is not supported", hint="clone it and build the folder"
-            )
+    async def context_of(
+        self, body: BinaryIO, remote: str = "", *, proxies: Mapping[str, str] | None = None
+    ) -> AsyncIterator[str]:
+        """A context that came as a tar, compressed or not, unpacked; gone after the block.
+
+        `remote` is a git repository, checked out, or a URL: of an archive, or of a Dockerfile that needs no more.
+        """
         path = tempfile.mkdtemp(dir=self.workplace.temporary)
         own_thread = ThreadPoolExecutor(1, thread_name_prefix="context")  # its sender may be slow
+        work = Blocking(own_thread)
         try:
-            await Blocking(own_thread).run(_unpack_context, body, path)
-            yield path
+            if remote:
+                yield await work.run(
+                    bring_context, remote, path, self.workplace, proxies or {}, work.is_stopped
+                )
+            else:
+                await work.run(unpack_context, body, path)
+                yield path
         finally:
             own_thread.shutdown(wait=False)
             await asyncio.to_thread(remove_tree, path)
@@ -269,14 +276,6 @@ def _open_contexts(request: BuildRequest) -> dict[str, ContextFolder | ContextSo
                 raise InvalidArgument(f"build context {name}={value} is not supported")
             contexts[name.lower()] = open_context(value)
     return contexts
-
-
-def _unpack_context(body: BinaryIO, path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        extract_archive(body, fd)
-    finally:
-        os.close(fd)
 
 
 def _familiar(reference: str) -> str:

@@ -18,6 +18,7 @@ from sampan.build.blocking import Blocking
 from sampan.build.cache import BuildCache, Result
 from sampan.build.files.copy import Written
 from sampan.build.files.digests import FileDigests
+from sampan.build.git import GitCache
 from sampan.build.kept import KeptContexts
 from sampan.build.remote import Fetched
 from sampan.build.seams import Executor, GivenSecrets, NoAgents, Secrets, SshAgents
@@ -41,6 +42,7 @@ class Workplace:
             os.makedirs(path, mode=0o700, exist_ok=True)
         self._private: set[str] = set()
         self.contexts = KeptContexts(f"{root}/contexts")
+        self.repositories = GitCache(f"{root}/repositories")
         self.digests = FileDigests(f"{root}/digests")
 
     @contextmanager
@@ -121,6 +123,7 @@ class Workplace:
         """At start-up: remove what builds that died left behind."""
         for name in os.listdir(self.temporary):
             remove_tree(f"{self.temporary}/{name}")
+        self.repositories.sweep()
         self.forget_manifests(identities)
 
     def forget_manifests(self, identities: set[str]) -> None:

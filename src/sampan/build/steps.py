@@ -73,6 +73,7 @@ class CopyStep(Step):
     unpack: bool = False
     unpack_remote: bool = False
     checksum: str = ""
+    keep_git_dir: bool = False
 
 
 @dataclass(frozen=True, slots=True)

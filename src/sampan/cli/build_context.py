@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a build's files come from: a folder, an archive on stdin, or a lone Dockerfile on stdin.
+"""Where a build's files come from: a folder, an archive on stdin, a lone Dockerfile on stdin, or a URL.
 
 An engine on this machine reads a folder in place (`sampan.client.contexts`); every other engine gets a tar
 stream (`build_archive`).
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from sampan.client.contexts import DOCKERFILE, locate_dockerfile, place_folder
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,22 +77,35 @@ class StreamContext:
             yield data
 
 
+class UrlContext:
+    """A git repository, or an archive or a Dockerfile on a web server: the engine brings it."""
+
+    __slots__ = ("_dockerfile", "_url")
+
+    def __init__(self, url: str, dockerfile: str) -> None:
+        self._url = url
+        self._dockerfile = dockerfile
+
+    def archive(self) -> tuple[Query, Iterable[bytes]]:
+        """The parameters by which it is named, and no body."""
+        return {"remote": self._url, "dockerfile": self._dockerfile or DOCKERFILE}, ()
+
+
 def is_archive(start: bytes) -> bool:
     """Whether bytes begin a tar archive, compressed or not; a Dockerfile is text and does neither."""
     return start.startswith(_COMPRESSED) or start[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
 
 
-def open_context(place: str, dockerfile: str) -> FolderContext | StreamContext:
+def open_context(place: str, dockerfile: str) -> FolderContext | StreamContext | UrlContext:
     """The context that PATH | - and ``--file`` name."""
     if place == "-":
         if dockerfile == "-":
             raise InvalidArgument("invalid argument: can't use stdin for both build context and dockerfile")
         return StreamContext(_read_start(), dockerfile)
     if place.startswith(_URLS):
-        raise Unsupported(
-            f"build context {place}: URLs are not supported yet",
-            hint="clone or download it, and name the folder",
-        )
+        if dockerfile == "-":
+            raise InvalidArgument("a Dockerfile on stdin cannot be used with a context from a URL")
+        return UrlContext(place, dockerfile)
     path = os.path.realpath(place)
     if not os.path.exists(path):
         raise InvalidArgument(f'unable to prepare context: path "{place}" not found')

@@ -148,13 +148,18 @@ def test_a_folder_is_named_by_path_and_inode(tmp_path: Path) -> None:
     ("place", "message"),
     [
         ("/nope", 'path "/nope" not found'),
-        ("https://x/y.git", "not supported"),
         ("/etc/passwd", "must be a dir"),
     ],
 )
 def test_bad_contexts_are_refused(place: str, message: str) -> None:
     with pytest.raises(SampanError, match=message):
         open_context(place, "")
+
+
+def test_a_url_is_named_to_the_engine() -> None:
+    query, body = open_context("https://host/app.git#main:web", "docker/Dockerfile").archive()
+    assert query == {"remote": "https://host/app.git#main:web", "dockerfile": "docker/Dockerfile"}
+    assert list(body) == []
 
 
 def test_archives_are_told_from_dockerfiles() -> None:

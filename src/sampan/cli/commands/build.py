@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from sampan.cli.build_context import StreamContext
+    from sampan.cli.build_context import StreamContext, UrlContext
     from sampan.cli.context import Context
     from sampan.cli.options import Options
     from sampan.client.answer import Answer
@@ -65,7 +65,7 @@ def choose_progress(named: str, *, quiet: bool, terminal: bool) -> str:
 
 def send(
     context: Context,
-    source: FolderContext | StreamContext,
+    source: FolderContext | StreamContext | UrlContext,
     query: dict[str, Parameter],
     secrets: dict[str, str],
 ) -> Answer:
