@@ -170,6 +170,8 @@ def plan_labels(context: CreationContext) -> dict[str, str]:
         ),
         labels.FINGERPRINT: take_fingerprint(project, context.original),
     }
+    if project.env_files:
+        own[labels.ENVIRONMENT_FILE] = ",".join(project.env_files)
     return {**service.labels, **own, **context.extra_labels}
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sampan.compose.dotenv import parse_dotenv
 from sampan.compose.errors import ComposeError, NoComposeFileError
 from sampan.compose.naming import check_name
-from sampan.compose.sources import STDIN, LoadOptions
+from sampan.compose.sources import STDIN, LoadOptions, check_local
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDE_NAMES = (
@@ -49,6 +49,7 @@ class Found:
     environment: dict[str, str] = field(default_factory=dict)
     name: str = ""
     profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
 
 
 def find_project(invocation: Invocation, options: LoadOptions) -> Found:
@@ -78,10 +79,11 @@ class _Search:
             environment=self._environment,
             name=check_name(name),
             profiles=self._profiles(),
+            env_files=tuple(self._named_env_files()),
         )
 
     def _absolute(self, path: str) -> str:
-        return path if path == STDIN else os.path.normpath(os.path.join(self._asked.cwd, path))
+        return path if path == STDIN else os.path.normpath(os.path.join(self._asked.cwd, check_local(path)))
 
     def _working_dir(self) -> str:
         if self._asked.project_directory:
@@ -107,12 +109,14 @@ class _Search:
             parse_dotenv(text, self._environment.get, file=self._options.display(path), into=values)
         self._environment = {**values, **self._environment}
 
+    def _named_env_files(self) -> list[str]:
+        listed = self._asked.environ.get("COMPOSE_ENV_FILES", "").split(",")
+        return [self._absolute(path) for path in self._asked.env_files or listed if path]
+
     def _env_files(self) -> list[str]:
-        named = list(self._asked.env_files)
-        if not named:
-            named = [path for path in self._asked.environ.get("COMPOSE_ENV_FILES", "").split(",") if path]
+        named = self._named_env_files()
         if named:
-            return [self._absolute(path) for path in named]
+            return named
         if self._asked.environ.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in _TRUE:
             return []
         default = os.path.join(self._working_dir(), ".env")

@@ -100,6 +100,7 @@ def _to_project(found: Found, tree: Table) -> Project:
         extensions={key: value for key, value in tree.items() if key.startswith("x-")},
         working_dir=found.working_dir,
         files=found.files,
+        env_files=found.env_files,
         environment=found.environment,
         tree=tree,
     )

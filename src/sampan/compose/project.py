@@ -22,6 +22,8 @@ from sampan.compose.tree import Table, error_at
 class Project:
     """What has been loaded: resources by their keys, `environment` as it was for interpolation.
 
+    `env_files` are those that were asked for, not the ``.env`` that was merely there.
+
     `tree` is what was read, with marks, so that what is found wrong later can still name a line.
     """
 
@@ -36,6 +38,7 @@ class Project:
     profiles: tuple[str, ...] = ()
     working_dir: str = ""
     files: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     tree: Table = field(default_factory=Table, repr=False, compare=False)
 

@@ -7,10 +7,25 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sampan.compose.errors import ComposeError
+from sampan.compose.errors import ComposeError, Mark, Path
 
 STDIN = "-"
 VALUE_KEY = "x-#value"  # what the variable of a secret or config had where the file was read
+
+
+_REMOTE = ("https://", "http://", "git://", "ssh://", "oci://", "git@", "github.com/")
+
+
+def check_local(path: str, mark: Mark | None = None, where: Path = ()) -> str:
+    """The path of a compose file, if it is on this machine."""
+    if path.startswith(_REMOTE):
+        raise ComposeError(
+            f'not supported: compose files from elsewhere: "{path}"',
+            mark=mark,
+            path=where,
+            hint="fetch it first, and name the local file",
+        )
+    return path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

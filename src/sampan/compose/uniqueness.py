@@ -36,10 +36,12 @@ def _walk(value: Value, path: Path) -> None:
 
 def _unique(series: Series, identify: Identify) -> Series:
     kept = Series(mark=series.mark)
-    places: dict[object, int] = {}
+    places: dict[str, int] = {}
     for item, mark in series.iter_marked():
-        identity = identify(item)
-        if identity is not None and identity in places:
+        # As text: nothing has been validated yet, so an identity may be a list.
+        found = identify(item)
+        identity = repr(found)
+        if found is not None and identity in places:
             kept[places[identity]] = item
             kept.marks[places[identity]] = mark
         else:

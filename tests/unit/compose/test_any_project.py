@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +29,28 @@ from sampan.errors import NotFound
 DEFINITIONS = load_schema()["definitions"]
 SERVICE_KEYS = sorted(DEFINITIONS["service"]["properties"])
 INNER_KEYS = sorted({key for definition in DEFINITIONS.values() for key in definition.get("properties", {})})
-TEXTS = st.sampled_from(
-    [
-        "web",
-        "db",
-        "service:web",
-        "a=b",
-        "a",
-        "80:80",
-        "80",
-        "./x",
-        "data:/data:ro",
-        "/a",
-        "1g",
-        "10s",
-        "CMD",
-        "",
-    ]
-    + ["host", "true", "$A", "${B:-1}", "x-a", "always", "compose.yaml", "0440", "bind", "volume", "1.5"]
-)
+WORDS = [
+    "web",
+    "db",
+    "service:web",
+    "a=b",
+    "a",
+    "80:80",
+    "80",
+    "./x",
+    "data:/data:ro",
+    "/a",
+    "1g",
+    "10s",
+    "CMD",
+    "host",
+    "true",
+    "$A",
+    "${B:-1}",
+    "x-a",
+    "always",
+]
+TEXTS = st.sampled_from([*WORDS, "compose.yaml", "0440", "bind", "volume", "1.5", ""])
 SCALARS = st.none() | st.booleans() | st.integers(-2, 70000) | st.just(0.5) | TEXTS
 SHAPES = st.recursive(
     SCALARS,
@@ -84,15 +88,13 @@ def read(*documents: Any) -> None:
             Path(directory, name).write_text(json.dumps(document))
         invocation = Invocation(cwd=directory, environ={"A": "1"}, project_name="any")
         options = LoadOptions(cwd=directory, home="/root", warn=lambda _line: None)
-        try:
+        with suppress(ComposeError, NotFound):
             project = load_project(invocation, options)
             format_yaml(render_project(project, json=False))
             format_json(render_project(project, json=True))
             for service in project.services.values():
                 hash_service(service)
             plan_up(project, Observed())
-        except (ComposeError, NotFound) as error:
-            assert error.message
 
 
 @given(SECTIONS)

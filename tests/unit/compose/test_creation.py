@@ -196,3 +196,9 @@ def test_labels_of_the_service_cannot_hide_those_of_the_project(tmp_path: Path) 
     project = replace(project, services={"web": service})
     made = plan_container(context(project, "web"))["Labels"]
     assert (made[labels.PROJECT], made["own"]) == ("demo", "yes")
+
+
+def test_env_files_that_were_asked_for_are_remembered(tmp_path: Path) -> None:
+    project = replace(load_text(tmp_path, "services:\n  web: {image: b}\n"), env_files=("/a.env", "/b.env"))
+    made = plan_container(context(project, "web"))["Labels"]
+    assert made[labels.ENVIRONMENT_FILE] == "/a.env,/b.env"

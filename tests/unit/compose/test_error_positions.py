@@ -139,6 +139,14 @@ CASES = {
         "include: [compose.yaml]\n",
         "compose.yaml:1: include[0]: include cycle detected: compose.yaml, which includes compose.yaml",
     ),
+    "a project from elsewhere": (
+        "include:\n  - git@example.test:x.git\n",
+        'compose.yaml:2: include[0]: not supported: compose files from elsewhere: "git@example.test:x.git"',
+    ),
+    "an extended file from elsewhere": (
+        "services:\n  web:\n    extends: {file: 'oci://x', service: a}\n",
+        'compose.yaml:3: services.web.extends: not supported: compose files from elsewhere: "oci://x"',
+    ),
     "a list at the top": ("- a\n", "compose.yaml:1: top-level object must be a mapping"),
     "nothing": ("", "compose.yaml:1: empty compose file"),
     "a service's name": (
