@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from sampan.compose.errors import ComposeError, Mark, Path
 from sampan.compose.tree import Rules, Series, Table, Value
@@ -55,6 +54,8 @@ def _port(value: Value) -> str | None:
     host_ip = value.get("host_ip") if isinstance(value, Table) else None
     if host_ip is None:
         return None
+    from ipaddress import ip_address
+
     try:
         ip_address(str(host_ip))
     except ValueError:

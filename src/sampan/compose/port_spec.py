@@ -8,7 +8,6 @@ of the host for a single port of the container stays a range, for the engine to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from sampan.compose.tree import Table
 from sampan.errors import InvalidArgument
@@ -65,6 +64,8 @@ def _split(address: str) -> tuple[str, str, str]:
 
 
 def _is_address(text: str) -> bool:
+    from ipaddress import ip_address
+
     try:
         ip_address(text)
     except ValueError:

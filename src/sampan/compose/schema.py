@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from sampan.compose.errors import ComposeError, Path
@@ -47,7 +46,8 @@ def iter_complaints(tree: Value) -> Iterator[Complaint]:
 @functools.cache
 def load_schema() -> Schema:
     """The schema of the specification."""
-    schema: Schema = json.loads(files("sampan.compose").joinpath("compose-spec.json").read_bytes())
+    with open(os.path.join(os.path.dirname(__file__), "compose-spec.json"), "rb") as file:
+        schema: Schema = json.load(file)
     return schema
 
 
@@ -123,6 +123,8 @@ def _check_table(value: Table, schema: Schema, path: Path) -> Iterator[Complaint
 
 
 def _unknown_key(key: str, properties: Schema, patterns: Schema, path: Path) -> Complaint:
+    from difflib import get_close_matches
+
     near = get_close_matches(key, properties, n=1)
     hint = f'did you mean "{near[0]}"?' if near else None
     if not properties and patterns:

@@ -29,27 +29,8 @@ from sampan.errors import NotFound
 DEFINITIONS = load_schema()["definitions"]
 SERVICE_KEYS = sorted(DEFINITIONS["service"]["properties"])
 INNER_KEYS = sorted({key for definition in DEFINITIONS.values() for key in definition.get("properties", {})})
-WORDS = [
-    "web",
-    "db",
-    "service:web",
-    "a=b",
-    "a",
-    "80:80",
-    "80",
-    "./x",
-    "data:/data:ro",
-    "/a",
-    "1g",
-    "10s",
-    "CMD",
-    "host",
-    "true",
-    "$A",
-    "${B:-1}",
-    "x-a",
-    "always",
-]
+WORDS = ["web", "db", "service:web", "a=b", "a", "80:80", "80", "./x", "data:/data:ro", "/a", "1g", "10s"]
+WORDS += ["CMD", "host", "true", "$A", "${B:-1}", "x-a", "always"]
 TEXTS = st.sampled_from([*WORDS, "compose.yaml", "0440", "bind", "volume", "1.5", ""])
 SCALARS = st.none() | st.booleans() | st.integers(-2, 70000) | st.just(0.5) | TEXTS
 SHAPES = st.recursive(
