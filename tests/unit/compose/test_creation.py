@@ -29,6 +29,8 @@ ON_PURPOSE = {
 IN_ONE_CASE = {
     ("restart-and-stop", "StopTimeout"),  # 1.5 seconds are two whole ones to us, one to it
     ("volumes-from", "VolumesFrom"),  # it forgets the `:ro`
+    ("start-order-by-sharing", "VolumesFrom"),
+    ("files-shared-by-services", "Mounts"),  # a secret with an owner or mode of its own is copied in by us
 }
 
 
