@@ -158,9 +158,10 @@ def test_a_secret_that_is_not_given(place: BuildPlace) -> None:
         step_of(place, "RUN --mount=type=secret,id=t,required true")
 
 
-def test_ssh_is_refused_clearly(place: BuildPlace) -> None:
-    with pytest.raises(BuildFailed, match="--mount=type=ssh is not supported yet"):
-        step_of(place, "RUN --mount=type=ssh true")
+def test_an_agent_that_nobody_lends_is_not_there_or_missed(place: BuildPlace) -> None:
+    assert step_of(place, "RUN --mount=type=ssh true").mounts == ()
+    with pytest.raises(BuildFailed, match="unset ssh forward key mine"):
+        step_of(place, "RUN --mount=type=ssh,id=mine,required true")
 
 
 def test_a_script_is_run_as_a_file(place: BuildPlace) -> None:

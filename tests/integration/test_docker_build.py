@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -12,7 +13,10 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -250,6 +254,32 @@ def test_contexts_from_stdin(docker: DockerClient, project: Path) -> None:
     assert docker.out("run", "--rm", image) == "piped"
     image = docker.out("build", "-q", "-f", "-", str(project), input="FROM busybox\nCOPY file.txt /\n")
     assert docker.out("run", "--rm", image, "cat", "/file.txt") == "text"
+
+
+def test_contexts_from_elsewhere(
+    docker: DockerClient, older: DockerClient, project: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(tmp_path / "context.tar.gz", "w:gz") as archive:
+        archive.add(project, ".")
+    (tmp_path / "Other").write_text("FROM busybox\nCOPY file.txt /other\n")
+    with serving(tmp_path) as url:
+        image = docker.out("build", "-q", f"{url}/context.tar.gz")
+        assert docker.out("run", "--rm", image) == "red text"
+        image = docker.out("build", "-q", "-f", str(tmp_path / "Other"), f"{url}/context.tar.gz")
+        assert docker.out("run", "--rm", image, "cat", "/other") == "text"
+        assert "not-there" in docker.fails("build", f"{url}/not-there.tar.gz")
+        image = older.out("build", "-q", f"{url}/context.tar.gz")
+        assert docker.out("run", "--rm", image) == "red text"
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A web server for a folder."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def test_named_contexts(docker: DockerClient, project: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from sampan.buildkit.attributes import FRONTEND
 from sampan.buildkit.builds import Builds
 from sampan.buildkit.messages.control import Exporter, SolveRequest
 from sampan.buildkit.protobuf import encode_message
-from sampan.errors import InvalidArgument, SampanError, Unsupported
+from sampan.errors import InvalidArgument, SampanError
 
 UPLOAD_PREFIX = "upload-request:"
 UPLOAD = "upload-request"
@@ -49,15 +49,11 @@ async def build_in_session(request: web.Request, named: dict[str, Any]) -> web.S
             await builds.uploads.offer(build_id.removeprefix(UPLOAD_PREFIX), folder)
         return web.Response()
     wanted = plan_solve(request, named, build_id or secrets.token_hex(12))
-    folder = await builds.uploads.take(build_id) if _remote(request) == UPLOAD else ""
-    return await _stream(request, builds, wanted, folder)
-
-
-def _remote(request: web.Request) -> str:
     remote = request.query.get("remote", "")
-    if remote not in (SESSION, UPLOAD):
-        raise Unsupported(f"remote context {remote} is not supported", hint="clone it and build the folder")
-    return remote
+    folder = await builds.uploads.take(build_id) if remote == UPLOAD else ""
+    if remote not in ("", UPLOAD, SESSION):
+        wanted.frontend_attrs["context"] = remote
+    return await _stream(request, builds, wanted, folder)
 
 
 def plan_solve(request: web.Request, named: dict[str, Any], ref: str) -> SolveRequest:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from sampan.build.dockerfile import instructions as ins
 from sampan.build.dockerfile.location import Misuse
 from sampan.build.dockerfile.mounts import MountKind, parse_mount
+from sampan.build.git import is_git_url
 from sampan.build.patterns import clean_path
 from sampan.build.stages import FromContext, Origin, Stage, StagePlan
+from sampan.errors import SampanError
 
-_REMOTE = re.compile(r"https?://|git@|git://|ssh://")
+_URL = re.compile(r"https?://")
 
 
 def wanted_paths(plan: StagePlan, stages: Iterable[int], name: str) -> tuple[str, ...] | None:
@@ -38,11 +40,18 @@ def _paths(plan: StagePlan, stage: Stage, instruction: ins.Instruction, name: st
     if isinstance(instruction, ins.Transfer):
         source = instruction.source_stage if isinstance(instruction, ins.Copy) else ""
         if _is_context(_origin(plan, stage, source), name):
-            remote = isinstance(instruction, ins.Add)
-            yield from (path for path in instruction.sources if not (remote and _REMOTE.match(path)))
+            may_be_remote = isinstance(instruction, ins.Add)
+            yield from (path for path in instruction.sources if not (may_be_remote and _is_remote(path)))
     if isinstance(instruction, ins.Run):
         for text in instruction.mounts:
             yield from _mount_paths(plan, stage, text, name)
+
+
+def _is_remote(source: str) -> bool:
+    try:
+        return bool(_URL.match(source)) or is_git_url(source)
+    except SampanError:
+        return True  # refused when the step is compiled
 
 
 def _mount_paths(plan: StagePlan, stage: Stage, text: str, name: str) -> Iterator[str]:

@@ -20,12 +20,18 @@ _IMAGE = "docker-image://"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A build as a client asks for it. `upload` names an archive that stands in for the context's folder."""
+    """A build as a client asks for it.
+
+    `upload` names an archive of the client's, and `remote` a place, that stand in for the context's folder; the
+    Dockerfile is in them unless `has_dockerfile` says that the client has it.
+    """
 
     filename: str = "Dockerfile"
     dockerfile_folder: str = "dockerfile"
     context_folder: str = "context"
     upload: str = ""
+    remote: str = ""
+    has_dockerfile: bool = False
     target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -44,11 +50,14 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
     """The frontend's options."""
     _refuse(attributes)
     images, folders = _named_contexts(attributes)
+    context = attributes.get("context", "")
     return Wanted(
         filename=attributes.get("filename") or "Dockerfile",
         dockerfile_folder=attributes.get("dockerfilekey") or "dockerfile",
         context_folder=attributes.get("contextkey") or "context",
-        upload=_upload(attributes.get("context", "")),
+        upload=context.removeprefix(UPLOAD) if context.startswith(UPLOAD) else "",
+        remote="" if context.startswith(UPLOAD) else context,
+        has_dockerfile="dockerfilekey" in attributes,
         target=attributes.get("target", ""),
         build_args=_prefixed(attributes, "build-arg:"),
         labels=_prefixed(attributes, "label:"),
@@ -76,15 +85,6 @@ def _refuse(attributes: Mapping[str, str]) -> None:
         words = value.split(",")
         if "disabled=true" not in words and "inline-only=true" not in words:
             raise Unsupported(f"--attest type={name}: attestations are not supported yet")
-
-
-def _upload(context: str) -> str:
-    """The name of the client's archive; other places are not fetched from."""
-    if not context:
-        return ""
-    if context.startswith(UPLOAD):
-        return context.removeprefix(UPLOAD)
-    raise Unsupported(f"remote context {context} is not supported", hint="clone it and build the folder")
 
 
 def _named_contexts(attributes: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -146,6 +146,18 @@ class SessionContext:
         )
 
 
+class BroughtContext:
+    """A context that is here already, whose Dockerfile is elsewhere."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    async def load(self, paths: tuple[str, ...] | None, report: Report) -> str:
+        """All of it."""
+        del paths, report
+        return self._folder
+
+
 def _patterns(name: str, values: Sequence[str]) -> list[tuple[str, str]]:
     """Metadata of many values; when one is not ASCII all are escaped, and one more header says so."""
     if all(value.isascii() and value.isprintable() and value == value.strip() for value in values):

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
+from sampan.build.arguments import proxy_environment
 from sampan.build.built import Built
 from sampan.build.dockerignore import ignore_file_names
 from sampan.build.origins import read_ignore_file
@@ -16,7 +18,7 @@ from sampan.build.seams import ContextSource, ImageSource
 from sampan.build.service import Builder
 from sampan.buildkit.agents import SessionAgents
 from sampan.buildkit.attributes import Wanted, parse_attributes
-from sampan.buildkit.contexts import SessionContext, SessionFiles
+from sampan.buildkit.contexts import BroughtContext, SessionContext, SessionFiles
 from sampan.buildkit.linting import LINT, format_lint
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session
@@ -86,19 +88,31 @@ class Solving:
         for name, folder in wanted.folders.items():
             ignored = await self._fetch_ignore_file(folder)
             sources[name] = SessionContext(self._files, folder, _texts(ignored))
+        brought = await self._bring(wanted)
+        if brought and not wanted.has_dockerfile:
+            return brought, sources
         filename = _inside(wanted.filename)
-        if wanted.upload:
-            return await self._files.fetch_upload(wanted.upload), sources
-        if self._folder:
-            return self._folder, sources
         names = ignore_file_names(filename)[:1]
         place = await self._files.fetch(
             wanted.dockerfile_folder, purpose="dockerfile", followed=(filename, *names)
         )
+        if brought:
+            sources[""] = BroughtContext(brought)
+            return place, sources
         own = read_ignore_file(place, names[0])
         ignored = own if own is not None else await self._fetch_ignore_file(wanted.context_folder)
         sources[""] = SessionContext(self._files, wanted.context_folder, _texts(ignored))
         return place, sources
+
+    async def _bring(self, wanted: Wanted) -> str:
+        """The folder of a context that is not a folder of the client's; empty if it is one."""
+        if wanted.upload:
+            return await self._files.fetch_upload(wanted.upload)
+        if wanted.remote:
+            proxies = proxy_environment(wanted.build_args)
+            context = self._builder.context_of(io.BytesIO(), wanted.remote, proxies=proxies)
+            return await self._stack.enter_async_context(context)
+        return self._folder
 
     async def _fetch_ignore_file(self, folder: str) -> PatternSet:
         name = ".dockerignore"

@@ -8,10 +8,10 @@ when all has come.
 from __future__ import annotations
 
 import os
-import sys
 from base64 import b64decode
 
 from sampan.cli.mounts import split_csv
+from sampan.cli.output import STDOUT
 from sampan.errors import Conflict, InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ class Sink:
         self._output = output
         self._file: IO[bytes] | None = None
         self._beside = f"{output.place}.{os.getpid()}.partial"
-        if output.place == "-" and os.isatty(sys.stdout.fileno()):
+        if output.place == "-" and os.isatty(STDOUT):
             raise Conflict(f"--output type={output.form}: refusing to write an archive to the terminal")
 
     @property
@@ -87,11 +87,8 @@ class Sink:
         if output.folder and complete:
             file.seek(0)
             _unpack(file, output.place)
-        if output.place == "-":
-            file.flush()
-            return
         file.close()
-        if not output.folder:
+        if not output.folder and output.place != "-":
             os.replace(self._beside, output.place) if complete else os.unlink(self._beside)
 
     def _open(self) -> IO[bytes]:
@@ -99,7 +96,7 @@ class Sink:
             import tempfile
 
             return tempfile.TemporaryFile()
-        return sys.stdout.buffer if self._output.place == "-" else open(self._beside, "wb")
+        return os.fdopen(os.dup(STDOUT), "wb") if self._output.place == "-" else open(self._beside, "wb")
 
 
 def _unpack(file: IO[bytes], folder: str) -> None:

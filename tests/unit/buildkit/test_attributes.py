@@ -21,6 +21,13 @@ def test_nothing_said_is_the_default() -> None:
     assert parse_attributes({}) == Wanted()
 
 
+def test_where_the_context_is() -> None:
+    uploaded = parse_attributes({"context": "http://buildkit-session/name"})
+    assert (uploaded.upload, uploaded.remote, uploaded.has_dockerfile) == ("name", "", False)
+    remote = parse_attributes({"context": "https://example.com/r.git", "dockerfilekey": "dockerfile"})
+    assert (remote.upload, remote.remote, remote.has_dockerfile) == ("", "https://example.com/r.git", True)
+
+
 def test_every_option() -> None:
     wanted = parse_attributes(
         {
@@ -64,7 +71,6 @@ def test_every_option() -> None:
         ("no-cache", "stage"),
         ("platform", "linux/amd64,linux/arm64"),
         ("attest:sbom", "generator=x"),
-        ("context", "https://example.com/repository.git"),
         ("context:base", "oci-layout://somewhere"),
         ("context:base", "input:base"),
     ],
@@ -107,6 +113,7 @@ def test_exporters() -> None:
         ("COPY --parents a/./b /", ("a/b",)),
         ("ARG A\nCOPY $A /x/", None),
         ("ADD https://example.com/x y /x/", ("y",)),
+        ("ADD git@example.com:a/b.git y /x/", ("y",)),
         ("COPY <<E /x\ntext\nE", ()),
         ("COPY --from=other a /", ()),
         ("COPY --from=named a /", ()),
