@@ -25,6 +25,7 @@ from typing import TypeVar
 
 import images
 from engines import Engine, EngineError, find_peers, start_sampan, stop_sampan
+from registries import plan_transfers, write_python_archives
 from scenarios import Scenario, plan_scenarios
 from table import Figures, format_table
 
@@ -110,7 +111,8 @@ def ready_engines(engines: Sequence[Engine], root: str, stack: contextlib.ExitSt
 def write_scenarios(root: str) -> list[Scenario]:
     images.write_django_context(f"{root}/django")
     images.write_tiny_steps_context(f"{root}/steps")
-    return plan_scenarios(f"{root}/django", f"{root}/steps")
+    first, second = write_python_archives(f"{root}/python")
+    return [*plan_scenarios(f"{root}/django", f"{root}/steps"), *plan_transfers((first, second))]
 
 
 def measure(scenario: Scenario, engines: Sequence[Engine], factor: float) -> Figures:
