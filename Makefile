@@ -13,7 +13,7 @@ BY_FILE := $(AT_ONCE) --dist loadfile -m "not alone"
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo demo-clean fmt check test test-unit test-kernel test-integration bench run docs
+.PHONY: help setup setup-test demo demo-clean demo-compose demo-compose-clean fmt check test test-unit test-kernel test-integration bench run docs
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -29,6 +29,12 @@ demo: setup ## build, run, migrate and open the Django example
 
 demo-clean: setup ## remove what the demo made
 	@$(AS_ROOT) $(BIN)/python tools/demo.py clean
+
+demo-compose: setup ## Django and PostgreSQL composed as in production, written to and restarted
+	@$(AS_ROOT) $(BIN)/python tools/demo_compose.py run
+
+demo-compose-clean: setup ## remove what demo-compose made
+	@$(AS_ROOT) $(BIN)/python tools/demo_compose.py clean
 
 fmt: setup ## format the code
 	$(BIN)/ruff format $(PYTHON_FILES)
@@ -55,6 +61,7 @@ test-integration: setup-test ## a real engine, from the command line and the API
 
 bench: setup ## how long things take, beside docker and podman where they are
 	$(AS_ROOT) $(BIN)/python bench/run.py
+	$(AS_ROOT) $(BIN)/python bench/registries.py
 
 run: setup ## the engine in the foreground
 	$(AS_ROOT) $(BIN)/sampan engine run
