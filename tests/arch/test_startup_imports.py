@@ -65,7 +65,17 @@ def _loaded(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [["--version"], ["--help"], ["version"], ["ps"], ["ps", "--help"], ["images"], ["rm", "web"]]
+    "command",
+    [
+        ["--version"],
+        ["--help"],
+        ["version"],
+        ["ps"],
+        ["ps", "--help"],
+        ["images"],
+        ["rm", "web"],
+        ["compose", "--help"],
+    ],
 )
 def test_a_common_command_imports_nothing_slow(socket: str, command: list[str]) -> None:
     loaded = _loaded("-H", f"unix://{socket}", *command)
