@@ -219,6 +219,30 @@ def test_tls_needs_a_ca_that_is_known_for_the_host(own_engine: EngineProcess, tm
             own_engine.sampan("pull", name)
 
 
+def test_tls_and_passwords_together_serve_push_pull_run_and_build(
+    own_engine: EngineProcess, tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "both", tls=True, password=True) as secure:
+        assert secure.authority is not None
+        place = tmp_path / "certs.d" / secure.host
+        place.mkdir(parents=True)
+        (place / "ca.crt").write_bytes(secure.authority.read_bytes())
+        name = f"{secure.host}/team/app:1"
+        own_engine.sampan("tag", "busybox", name)
+        with configured(own_engine, f'certificate-directories = ["{tmp_path}/certs.d"]\n'):
+            assert "no basic auth credentials" in own_engine.sampan("push", name, check=False).stderr
+            own_engine.sampan("login", "-u", USER, "--password-stdin", secure.host, input=PASSWORD)
+            own_engine.docker("push", "-q", name)
+            forget(own_engine, name)
+            assert own_engine.out("run", "--rm", "-q", name, "echo", "here") == "here"
+            forget(own_engine, name)
+            build(own_engine, tmp_path, name, f"{secure.host}/team/built:1")
+            own_engine.sampan("push", "-q", f"{secure.host}/team/built:1")
+            own_engine.sampan("logout", secure.host)
+            refused = own_engine.sampan("pull", f"{secure.host}/team/built:1", check=False)
+            assert "no basic auth credentials" in refused.stderr
+
+
 def test_a_host_that_is_not_insecure_is_never_spoken_to_in_plain_http(own_engine: EngineProcess) -> None:
     with running_registry(own_engine.data.parent / "plain", by_name=True) as plain:
         refused = own_engine.sampan("pull", f"{plain.host}/app", check=False)

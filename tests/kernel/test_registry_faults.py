@@ -202,6 +202,27 @@ def test_a_passing_failure_is_tried_again(tmp_path: Path, status: int) -> None:
     run(work)
 
 
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_passing_failure_in_the_middle_of_a_blob_is_passed_over(tmp_path: Path, status: int) -> None:
+    async def work() -> None:
+        async with ScriptedRegistry() as registry, RegistryScene(tmp_path) as scene:
+            registry.add_image("1", [LARGE], packed=[PACKED])
+
+            async def fault(request: web.Request, count: int) -> web.StreamResponse | None:
+                if digest_of(PACKED) not in request.path:
+                    return None
+                if count == 0:
+                    return await break_off(request, PACKED[:MIB], len(PACKED))
+                return refusal(status, "UNKNOWN", "not now", Retry_After="0") if count == 1 else None
+
+            registry.fault = fault
+            await scene.pull(registry.reference())
+            asked = [range_start(one) for one in registry.seen("GET", digest_of(PACKED))]
+            assert asked[0] == 0 < asked[1] == asked[2]
+
+    run(work)
+
+
 def test_a_lasting_429_says_so(tmp_path: Path) -> None:
     async def work() -> None:
         async with ScriptedRegistry() as registry, RegistryScene(tmp_path) as scene:
