@@ -296,7 +296,7 @@ def test_a_missing_base_says_what_to_do(place: BuildPlace) -> None:
 def test_a_warning_names_its_line(place: BuildPlace) -> None:
     place.build("FROM scratch\nRUN write /a \\\n\n  b")
     warnings = [event for event in place.events if isinstance(event, WarningEvent)]
-    assert [(one.text, one.line) for one in warnings] == [("empty continuation line", 2)]
+    assert [(one.text, one.line) for one in warnings] == [("NoEmptyContinuation: Empty continuation line", 2)]
 
 
 def test_marks_count_the_instructions_as_the_classic_builder(place: BuildPlace) -> None:

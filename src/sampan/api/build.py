@@ -21,12 +21,13 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from sampan.api import query
-from sampan.api.answers import JsonLines, error_line
+from sampan.api.answers import JsonLines, error_line, json_response
 from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.arguments import proxy_environment
 from sampan.build.built import ARCHIVES
+from sampan.build.calls import answer_call
 from sampan.build.errors import BuildFailed, classic_words
 from sampan.build.local_agents import LocalAgents
 from sampan.build.request import BuildRequest
@@ -62,7 +63,7 @@ async def build(request: web.Request) -> web.StreamResponse:
     if place is not None:
         _require_same_user(request, "context cannot be read in place")
         _require_same_folder(place, request.query.get("sampan.context-id", ""))
-        return await _stream(request, BuildRequest(context=place, **wanted))
+        return await _answer(request, BuildRequest(context=place, **wanted))
     async with (
         BodyReader.open(request) as body,
         engine.builder.context_of(
@@ -72,7 +73,16 @@ async def build(request: web.Request) -> web.StreamResponse:
         ) as folder,
     ):
         wanted["dockerfile"] = wanted["dockerfile"].lstrip("/")
-        return await _stream(request, BuildRequest(context=folder, **wanted))
+        return await _answer(request, BuildRequest(context=folder, **wanted))
+
+
+async def _answer(request: web.Request, wanted: BuildRequest) -> web.StreamResponse:
+    """Build, or answer the question that is asked instead."""
+    method = request.query.get("sampan.call", "")
+    if not method:
+        return await _stream(request, wanted)
+    answer = await answer_call(request.app[ENGINE].builder, wanted, method)
+    return json_response({"text": answer.text, "value": answer.value, "code": answer.code})
 
 
 async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamResponse:

@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.build.checks.run import fail_on, findings_json, format_findings
-from sampan.build.describing import format_outline, format_targets, list_targets, outline, outline_json, targets_json
+from sampan.build.describing import (
+    format_outline,
+    format_targets,
+    list_targets,
+    outline,
+    outline_json,
+    targets_json,
+)
 from sampan.build.dockerignore import ignore_file_names
 from sampan.build.explaining import explain_context, explanation_json, format_explanation
 from sampan.build.origins import open_context, read_ignore_text
+from sampan.build.patterns import PatternSet
 from sampan.build.request import BuildRequest
 from sampan.errors import InvalidArgument
 
@@ -58,7 +66,7 @@ async def _check(builder: Builder, request: BuildRequest) -> CallAnswer:
     return CallAnswer(text, value, 1 if checked.findings else 0)
 
 
-def _open(request: BuildRequest):  # type: ignore[no-untyped-def]
+def _open(request: BuildRequest) -> PatternSet:
     return open_context(request.context, dockerfile=_name(request)).ignored
 
 

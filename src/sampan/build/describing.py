@@ -138,7 +138,9 @@ def _comment_above(text: str, location: Location) -> str:
 
 def format_targets(targets: Sequence[Target]) -> str:
     """The table of ``--call targets``."""
-    return _table(("TARGET", "DESCRIPTION"), [(_shown_name(target), target.description) for target in targets])
+    return _table(
+        ("TARGET", "DESCRIPTION"), [(_shown_name(target), target.description) for target in targets]
+    )
 
 
 def _shown_name(target: Target) -> str:

@@ -120,3 +120,75 @@ class _Walk:
             rule.left_out.add(size_bytes)
             if len(rule.examples) < _EXAMPLES:
                 rule.examples.append(path)
+
+
+def format_explanation(told: Explanation, ignore_file: str) -> str:
+    """The explanation for people: what is sent, the largest first, and what each line of the ignore file did."""
+    lines = [f"Context: {_amount(told.sent)} sent, {_amount(told.left_out)} left out"]
+    tops = sorted(told.tops.items(), key=lambda item: (-item[1].size_bytes, item[0]))
+    if tops:
+        lines += ["", "Sent:"]
+        lines += [f"  {_printable(name):<32} {_amount(share)}" for name, share in tops]
+    if told.rules:
+        lines += ["", f"{ignore_file}:"]
+        for rule in told.rules:
+            lines.append(f"  {f'{rule.line}: {_printable(rule.text)}':<32} {_effect(rule)}")
+            lines += [f"      {_printable(example)}" for example in rule.examples]
+    elif not ignore_file:
+        lines += ["", "There is no .dockerignore: everything is sent."]
+    lines += [f"cannot be read: {_printable(name)}" for name in told.unreadable]
+    return "\n".join(lines) + "\n"
+
+
+def _effect(rule: Rule) -> str:
+    parts = []
+    if rule.left_out.files:
+        parts.append(f"leaves out {_amount(rule.left_out)}")
+    if rule.kept.files:
+        parts.append(f"keeps {_amount(rule.kept)}")
+    return ", ".join(parts) or "decides nothing"
+
+
+def _amount(share: Share) -> str:
+    files = "1 file" if share.files == 1 else f"{share.files} files"
+    return f"{files}, {_size(share.size_bytes)}"
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{count}B" if unit == "B" else f"{size:.2f}{unit}"
+        size /= 1000
+    return f"{size:.2f}TB"
+
+
+def _printable(name: str) -> str:
+    """A name that cannot move the cursor or begin a line."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def explanation_json(told: Explanation, ignore_file: str) -> dict[str, object]:
+    """The explanation for programs."""
+    return {
+        "ignoreFile": ignore_file,
+        "sent": _share_json(told.sent),
+        "leftOut": _share_json(told.left_out),
+        "tops": {_printable(name): _share_json(share) for name, share in sorted(told.tops.items())},
+        "rules": [
+            {
+                "line": rule.line,
+                "text": _printable(rule.text),
+                "leftOut": _share_json(rule.left_out),
+                "kept": _share_json(rule.kept),
+                "examples": [_printable(name) for name in rule.examples],
+            }
+            for rule in told.rules
+        ],
+        "unreadable": [_printable(name) for name in told.unreadable],
+    }
+
+
+def _share_json(share: Share) -> dict[str, int]:
+    return {"files": share.files, "bytes": share.size_bytes}

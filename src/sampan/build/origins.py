@@ -80,12 +80,19 @@ def open_context(path: str, *, dockerfile: str = "") -> ContextFolder:
 
 def read_ignore_file(folder: str, name: str) -> PatternSet | None:
     """The patterns of an ignore file, None if it is not there."""
-    try:
-        data = read_small_file(folder, name, _MAX_IGNORE_BYTES)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    text = read_ignore_text(folder, name)
+    if text is None:
         return None
-    text = data.decode("utf-8", "surrogateescape")
     try:
         return parse_dockerignore(text)
     except Misuse as error:
         raise DockerfileError(error.reason, source=Source(name, text), location=Location(1, 1)) from None
+
+
+def read_ignore_text(folder: str, name: str) -> str | None:
+    """The text of an ignore file, None if it is not there."""
+    try:
+        data = read_small_file(folder, name, _MAX_IGNORE_BYTES)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    return data.decode("utf-8", "surrogateescape")

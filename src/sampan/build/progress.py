@@ -12,7 +12,8 @@ nanoseconds since the epoch:
   Output of a step in base64; stream 1 is stdout and 2 stderr.
 - ``{"type": "status", "id", "name", "current", "total", "completed"}``
   How many bytes of a transfer are done; total 0 when it is not known.
-- ``{"type": "warning", "text", "file", "line"}``
+- ``{"type": "warning", "text", "file", "line", "last_line", "detail", "url"}``
+  A build check's finding also has the rule's description and page.
 
 Plain slotted classes, so that whoever only reads events need not load what the builder loads.
 """
@@ -98,12 +99,17 @@ class StatusEvent:
 class WarningEvent:
     """Something in the Dockerfile that will build, but probably not as meant."""
 
-    __slots__ = ("file", "line", "text")
+    __slots__ = ("detail", "file", "last_line", "line", "text", "url")
 
-    def __init__(self, text: str, *, file: str, line: int) -> None:
+    def __init__(
+        self, text: str, *, file: str, line: int, last_line: int = 0, detail: str = "", url: str = ""
+    ) -> None:
         self.text = text
         self.file = file
         self.line = line
+        self.last_line = last_line or line
+        self.detail = detail
+        self.url = url
 
     def to_json(self) -> dict[str, object]:
         """The event as its JSON object."""

@@ -13,6 +13,8 @@ from sampan.build.progress import LogEvent, StatusEvent, VertexEvent, WarningEve
 from sampan.build.steps import Mark
 
 if TYPE_CHECKING:
+    from sampan.build.checks.rules import Finding
+    from sampan.build.dockerfile.location import Source
     from sampan.build.progress import MarkFields, Progress
 
 
@@ -88,3 +90,17 @@ class Reporter:
     def warn(self, text: str, *, file: str, line: int) -> None:
         """Warn of a line."""
         self._emit(WarningEvent(text, file=file, line=line))
+
+    def warn_of(self, finding: Finding, source: Source) -> None:
+        """Warn of what a check found, in BuildKit's words."""
+        rule = finding.rule
+        self._emit(
+            WarningEvent(
+                f"{rule.name}: {finding.message}",
+                file=source.name,
+                line=finding.location.start,
+                last_line=finding.location.end,
+                detail=rule.description,
+                url=rule.url,
+            )
+        )

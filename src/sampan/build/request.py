@@ -42,6 +42,11 @@ class BuildRequest:
     images: ImageSource | None = None
     """Where FROM finds images; None is the builder's own source."""
 
+    @property
+    def given_arguments(self) -> dict[str, str]:
+        """The build arguments that have a value."""
+        return {name: value for name, value in self.build_args.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:

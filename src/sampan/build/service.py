@@ -19,6 +19,7 @@ from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.cache_choice import CacheChoice
 from sampan.build.checking import Checked, check
+from sampan.build.checks.run import fail_on
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.files.reading import read_small_file
@@ -120,11 +121,10 @@ class Builder:
             dockerfile = await blocking.run(read_dockerfile, request)
             size = len(dockerfile.source.text.encode("utf-8", "surrogateescape"))
             vertex.status("transferring dockerfile:", size, completed=True)
-        for text, location in dockerfile.warnings:
-            reporter.warn(text, file=dockerfile.source.name, line=location.start)
         plan, platform = _plan(request, dockerfile, build_args)
         with reporter.vertex("[internal] load .dockerignore"):
             contexts = await blocking.run(_open_contexts, request)
+        await self._warn(request, dockerfile, plan, platform, contexts.get(""), reporter)
         services = self._services(request, blocking, build_args)
         solver = Solver(
             plan,
@@ -145,6 +145,37 @@ class Builder:
             self.cache.let_go(used)
             self.cache.touch(used)
             await blocking.run(self._tidy)
+
+    async def _warn(
+        self,
+        request: BuildRequest,
+        dockerfile: Dockerfile,
+        plan: StagePlan,
+        platform: Platform,
+        context: ContextFolder | ContextSource | None,
+        reporter: Reporter,
+    ) -> None:
+        """What the checks find is a warning, or the end where the file says ``check=error=true``.
+
+        Nothing is fetched for that: what a base image that is not here sets is not known.
+        """
+        checked = await check(
+            dockerfile,
+            plan,
+            build_args=request.given_arguments,
+            platform_args=platform_arguments(host_platform(), platform, request.target),
+            images=LocalImages(self._images),
+            ignored=context.ignored if isinstance(context, ContextFolder) else PatternSet(()),
+        )
+        for finding in checked.findings:
+            reporter.warn_of(finding, checked.source)
+        if checked.findings and checked.is_error:
+            raise fail_on(checked.findings)
+
+    async def plan(self, request: BuildRequest) -> tuple[Dockerfile, StagePlan]:
+        """The request's Dockerfile and its stages."""
+        dockerfile = await Blocking(self._pool).run(read_dockerfile, request)
+        return dockerfile, _plan(request, dockerfile, request.given_arguments)[0]
 
     async def check(self, request: BuildRequest, ignored: PatternSet) -> Checked:
         """Check the request's Dockerfile and build nothing; `ignored` is what its context leaves out."""

@@ -150,14 +150,15 @@ class BuildRecord:
         self._add(StatusResponse(logs=[log]))
 
     def _warning(self, event: WarningEvent) -> messages.VertexWarning:
-        place = Position(event.line)
         first = next(iter(self.steps), "")
         return messages.VertexWarning(
             vertex=self._digest(first),
             level=1,
             short=event.text.encode("utf-8", "surrogateescape"),
+            detail=[event.detail.encode()] if event.detail else [],
+            url=event.url,
             info=SourceInfo(event.file, language="Dockerfile"),
-            ranges=[Range(place, place)],
+            ranges=[Range(Position(event.line), Position(event.last_line))],
         )
 
 

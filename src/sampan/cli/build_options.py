@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 _REFUSED = {
     "annotation": "image annotations",
-    "call": "methods other than build",
     "cache-to": "exporting the build cache",
     "no-cache-filter": "leaving single stages out of the cache",
     "push": "pushing the result",
@@ -49,10 +48,13 @@ FLAGS = (
         "cache-from", "External cache sources; accepted, the local cache is always used", shows="stringArray"
     ),
     several("cache-to", "Cache export destinations; not supported yet", shows="stringArray"),
-    text("call", "Set method for evaluating build; only build is supported", default="build"),
+    text("call", 'Set method for evaluating build ("check", "outline", "targets")', default="build"),
     text("cgroup-parent", 'Set the parent cgroup for the "RUN" instructions during build'),
+    switch("check", 'Shorthand for "--call=check"'),
+    switch("explain-context", "Say what of the context is sent, and which lines of .dockerignore decided"),
     text("file", 'Name of the Dockerfile (default: "PATH/Dockerfile")', short="f"),
     switch("host-ca", "Trust the host's certificate authorities during RUN, leaving no trace in the image"),
+    text("format", 'Format of what --call and --explain-context print ("text", "json")', default="text"),
     text("iidfile", "Write the image ID to a file"),
     several("label", "Set metadata for an image", shows="stringArray"),
     switch("load", 'Shorthand for "--output=type=docker"'),
@@ -94,6 +96,7 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     _refuse_unsupported(options)
     output = parse_output(options.several("output"))
     query: Query = {
+        "sampan.call": plan_call(options) or None,
         "sampan.progress": True,
         "sampan.output": output.form or None,
         "t": [*options.several("tag"), *output.tags],
@@ -125,6 +128,25 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     return query
 
 
+def plan_call(options: Options) -> str:
+    """What is asked about the Dockerfile instead of a build; "" where one is wanted."""
+    method, *words = options.text("call").split(",")
+    if options.switch("explain-context"):
+        method = "explain-context"
+    elif options.switch("check"):
+        method = "check"
+    if any(word != "format=json" for word in words):
+        raise InvalidArgument(f"invalid call {options.text('call')}: expected METHOD[,format=json]")
+    return "" if method in ("", "build") else method
+
+
+def wants_json(options: Options) -> bool:
+    """Whether the answer of a call is for a program: ``--format json``, or ``--call METHOD,format=json``."""
+    if options.text("format") not in ("text", "json"):
+        raise InvalidArgument(f"--format {options.text('format')}: text or json is supported")
+    return options.text("format") == "json" or ",format=json" in options.text("call")
+
+
 def plan_agents(words: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     """``--ssh NAME[=SOCKET]`` as NAME=SOCKET; without one it is the agent of the environment."""
     agents = []
@@ -150,7 +172,7 @@ def _mode(path: str) -> int:
 
 def _refuse_unsupported(options: Options) -> None:
     for flag, what in _REFUSED.items():
-        if options.given(flag) and not (flag == "call" and options.text("call") in ("", "build")):
+        if options.given(flag):
             raise Unsupported(f"--{flag}: {what} is not supported yet")
 
 

@@ -69,7 +69,6 @@ def test_the_clients_proxies_go_along_but_flags_win() -> None:
         ("--platform", "linux/amd64,linux/arm64"),
         ("--build-context", "x=https://example.com"),
         ("--build-context", "x=oci-layout://y"),
-        ("--call", "check"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(words: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from sampan.cli.build_context import FolderContext, open_context
-from sampan.cli.build_options import FLAGS, plan_query, plan_secrets
+from sampan.cli.build_options import FLAGS, plan_call, plan_query, plan_secrets, wants_json
 from sampan.cli.build_output import Sink, parse_output
 from sampan.cli.command import Command, Exit, exactly
 from sampan.cli.output import STDERR
@@ -43,6 +43,8 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     output = parse_output(options.several("output"))
     if options.text("iidfile") and output.form == "tar":
         raise InvalidArgument("--iidfile: files that are exported are no image")
+    if plan_call(options):
+        return _call(context, send(context, source, query, secrets), as_json=wants_json(options))
     sink = Sink(output)
     answer = send(context, source, query, secrets)
     image_id = _follow(context, answer, kind, sink)
@@ -50,6 +52,15 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     if kind == "quiet" and image_id:
         context.out.line(image_id)
     return 0
+
+
+def _call(context: Context, answer: Answer, *, as_json: bool) -> int:
+    """Print the answer to a question about the Dockerfile or the context."""
+    from sampan.client.jsontext import encode_json
+
+    told = answer.json()
+    context.out.line(encode_json(told["value"]).decode() if as_json else str(told["text"]).rstrip("\n"))
+    return int(told["code"])
 
 
 def choose_progress(named: str, *, quiet: bool, terminal: bool) -> str:
