@@ -411,6 +411,19 @@ def test_a_client_that_vanishes_leaves_nothing(
     docker("build", "-q", str(project))
 
 
+def test_an_engine_that_stops_ends_its_builds(
+    own_engine: EngineProcess, project: Path, tmp_path: Path
+) -> None:
+    docker = DockerClient(own_engine, tmp_path / "own-config")
+    write(project, "FROM busybox\nRUN echo started && sleep 1000\n")
+    with docker.running("build", str(project)) as building:
+        _read_until(building, "started")
+        own_engine.stop()
+        assert building.wait(20) != 0
+    assert not _steps(own_engine)
+    assert "Traceback" not in (own_engine.data.parent / "engine.log").read_text()
+
+
 def _read_until(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdout is not None
     for line in process.stdout:

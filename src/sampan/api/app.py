@@ -60,6 +60,7 @@ def make_app(engine: Engine) -> web.Application:
     app[ENGINE] = engine
     app.on_response_prepare.append(_add_server_headers)
     app.on_response_prepare.append(stay_http)
+    app.on_shutdown.append(_end_buildkit)
     for resource in RESOURCES:
         for route in resource.routes:
             assert isinstance(route, web.RouteDef)
@@ -67,6 +68,13 @@ def make_app(engine: Engine) -> web.Application:
             for prefix in ("", VERSION_PREFIX):
                 app.router.add_route(route.method, prefix + route.path, handler)
     return app
+
+
+async def _end_buildkit(app: web.Application) -> None:
+    """Connections that have left HTTP would be waited for."""
+    engine = app[ENGINE]
+    if engine.has_buildkit:
+        await engine.buildkit.close()
 
 
 async def _add_server_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -154,6 +154,14 @@ class Builds:
         if ref in self._running:
             self._running[ref].task.cancel()
 
+    async def close(self) -> None:
+        """Stop all builds, and wait until nothing of them is left."""
+        tasks = [build.task for build in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     def forget(self, ref: str) -> None:
         """Remove a build from the history."""
         if ref in self._running:
@@ -201,6 +209,8 @@ class Builds:
         ended = [record for record in self._records.values() if record.completed_ns and not record.pinned]
         for record in ended[:-_HISTORY]:
             del self._records[record.ref]
+        for record in ended[-_HISTORY:]:
+            record.shorten()
 
     async def _announce(self) -> None:
         async with self._changed:

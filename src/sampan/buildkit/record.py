@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One build as clients watch it: the builder's events as BuildKit's messages, kept for whoever asks later.
 
-Holds: a step's output is kept up to LOG_LIMIT_BYTES, then a line says that the rest was cut off, as BuildKit does.
+Holds: a step's output is kept up to LOG_LIMIT_BYTES, then a line says that the rest was cut off, as BuildKit does;
+of builds that ended a while ago HISTORY_LIMIT_BYTES are kept.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sampan.build.progress import Progress
 
 LOG_LIMIT_BYTES = 2 << 20
+HISTORY_LIMIT_BYTES = 1 << 20
+_FRESH_NS = 60 * 10**9
 _MERGED = 256
 
 
@@ -85,6 +88,16 @@ class BuildRecord:
             else:
                 self._changed.clear()
                 await self._changed.wait()
+
+    def shorten(self) -> None:
+        """Keep less of the output of a build that ended a while ago, so that nobody watches it any more."""
+        if self.completed_ns and time.time_ns() - self.completed_ns > _FRESH_NS:
+            kept = 0
+            for response in self._responses:
+                size = sum(len(log.msg) for log in response.logs)
+                kept += size
+                if size and kept > HISTORY_LIMIT_BYTES:
+                    response.logs.clear()
 
     def describe(self) -> messages.BuildHistoryRecord:
         """The build as the list of builds has it."""
