@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sampan.compose.render import Single
+from sampan.compose.float_text import format_plain
 
 
 def format_json(value: Any, *, indent: str = "") -> str:
@@ -29,7 +29,7 @@ def _format(value: Any, indent: str, line: str) -> str:
         return "[" + inner + f",{inner}".join(_format(item, indent, inner) for item in value) + line + "]"
     if isinstance(value, str):
         return _text(value)
-    return format_number(value) if isinstance(value, float) else json.dumps(value)
+    return format_plain(value) if isinstance(value, float) else json.dumps(value)
 
 
 def _text(text: str) -> str:
@@ -37,11 +37,3 @@ def _text(text: str) -> str:
     for character in "<>&\u2028\u2029":
         quoted = quoted.replace(character, f"\\u{ord(character):04x}")
     return quoted
-
-
-def format_number(value: float) -> str:
-    """A number in the fewest digits."""
-    text = str(value) if isinstance(value, Single) else repr(value)
-    if "e" in text and 1e-6 <= abs(value) < 1e21:
-        text = f"{value:.0f}" if abs(value) >= 1 else f"{value:.20f}".rstrip("0")
-    return text.removesuffix(".0")

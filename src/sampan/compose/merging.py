@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sampan.compose.errors import ComposeError, Mark, Path
+from sampan.compose.float_text import format_general
 from sampan.compose.tree import Rules, Series, Table, Value, copy_tree
 
 
@@ -93,18 +94,8 @@ def format_scalar(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _format_float(value)
+        return format_general(value)
     return "" if value is None else str(value)
-
-
-def _format_float(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):
-        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    text = repr(value)
-    mantissa, _, exponent = text.partition("e")
-    return f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}" if exponent else text
 
 
 def _merge_hosts(base: Value, over: Value, _path: Path, mark: Mark | None) -> Value:

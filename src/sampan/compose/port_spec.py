@@ -59,7 +59,9 @@ def _split(address: str) -> tuple[str, str, str]:
         return "", "", target
     host_ip, _, published = rest.rpartition(":")
     if host_ip.startswith("[") and host_ip.endswith("]"):
-        host_ip = host_ip[1:-1]
+        return host_ip[1:-1], published, target
+    if ":" in host_ip:
+        raise InvalidArgument(f"invalid IP address: {host_ip}: an IPv6 address stands in brackets")
     return host_ip, published, target
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sampan.compose.decode import Field, fields_of
 from sampan.compose.durations import format_duration
+from sampan.compose.float_text import Single
 from sampan.compose.model import BlockDevice, Dependency, EnvFile, WeightedDevice
 from sampan.compose.model_deploy import DiscreteResource
 from sampan.compose.model_resources import FileObject
@@ -138,19 +139,3 @@ def _render_env_file(file: EnvFile, *, json: bool) -> Plain:
         return file.path
     rendered: dict[str, Plain] = {"path": file.path, "required": file.required}
     return {**rendered, "format": file.format} if json and file.format else rendered
-
-
-class Single(float):
-    """A number that compose holds with 32 bits, and writes with as few digits as those need."""
-
-    def __str__(self) -> str:
-        from struct import pack, unpack
-
-        held = unpack("f", pack("f", float(self)))[0]
-        for digits in range(1, 10):
-            text = f"{held:.{digits}g}"
-            if unpack("f", pack("f", float(text)))[0] == held:
-                return text
-        return repr(held)
-
-    __repr__ = __str__

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from yaml.emitter import Emitter
 
-from sampan.compose.json_text import format_number
+from sampan.compose.float_text import format_general
 from sampan.compose.scalars import needs_quotes
 
 _UNBOUNDED = 1 << 30
@@ -58,7 +58,7 @@ def _iter_events(value: Any) -> Iterator[yaml.Event]:
     elif isinstance(value, bool):
         yield _scalar("true" if value else "false", None)
     else:
-        yield _scalar(format_number(value), None)
+        yield _scalar(format_general(value) if isinstance(value, float) else str(value), None)
 
 
 def _scalar(text: str, style: str | None) -> yaml.Event:
@@ -66,6 +66,6 @@ def _scalar(text: str, style: str | None) -> yaml.Event:
 
 
 def _style(text: str) -> str | None:
-    if needs_quotes(text):
+    if needs_quotes(text) or any(character > "\uffff" for character in text):
         return '"'
     return "|" if "\n" in text else None
