@@ -195,7 +195,7 @@ def busybox_tar() -> bytes:
         _add_text(
             tar, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n"
         )
-        _add_text(tar, "etc/group", "root:x:0:\nuser:x:1000:\nextra:x:2000:user\n")
+        _add_text(tar, "etc/group", "root:x:0:\nmail:x:8:\nuser:x:1000:\nextra:x:2000:user\n")
     return out.getvalue()
 
 

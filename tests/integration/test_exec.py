@@ -122,3 +122,10 @@ def test_many_at_once(cli: CommandLine, ship: str) -> None:
             out, _ = client.communicate(timeout=30)
             assert (out, client.returncode) == (f"{index}\n".encode(), index)
     assert json.loads(cli.out("inspect", "-f", "{{json .ExecIDs}}", ship)) in (None, [])
+
+
+def test_it_has_the_limits_and_groups_of_the_container(cli: CommandLine) -> None:
+    flags = ("--ulimit", "nofile=300:400", "--oom-score-adj", "300", "--group-add", "2000", "-u", "1000")
+    cli("run", "-d", "--name", "limited", *flags, "busybox", "sleep", "100")
+    script = "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj; id -G"
+    assert cli.out("exec", "limited", "sh", "-c", script).split("\n") == ["300", "400", "300", "1000 2000"]

@@ -20,6 +20,7 @@ from sampan.engine.hostca import add_missing
 from sampan.engine.model import Attachment, Container
 from sampan.engine.names import new_id
 from sampan.engine.privileges import plan_capabilities
+from sampan.engine.resources import plan_rlimits
 from sampan.engine.security import parse_security_options
 from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError
 from sampan.schema.container import ContainerConfig, ExecCreate
@@ -106,6 +107,7 @@ class Execs:
                 self._plan_process(process, size),
                 attachment=attachment,
                 user=process.create.user or process.container.config.user,
+                group_add=process.container.host_config.group_add or (),
                 on_exit=lambda code: self._exited(process, code),
             )
         except SampanError as error:
@@ -148,7 +150,10 @@ class Execs:
             "cwd": create.working_dir or config.working_dir or "/",
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
             "noNewPrivileges": parse_security_options(host.security_opt or ()).no_new_privileges,
+            "rlimits": plan_rlimits(host.ulimits or []),
         }
+        if host.oom_score_adj:
+            planned["oomScoreAdj"] = host.oom_score_adj
         if size and any(size):
             planned["consoleSize"] = {"height": size[0], "width": size[1]}
         return planned

@@ -123,6 +123,7 @@ class Shim:
         *,
         attachment: Attachment | None = None,
         user: str = "",
+        group_add: Sequence[str] = (),
         on_exit: Callable[[int], None] | None = None,
     ) -> int:
         """Run one more program (a runtime-spec process) and return its pid; StartFailed if it cannot run.
@@ -138,6 +139,7 @@ class Shim:
                 exec_id=exec_id,
                 process=process,
                 user=user,
+                group_add=list(group_add),
                 attach=describe_attachment(attachment) if attachment else None,
             )
         except SampanError:  # nothing runs; who stops waiting for the answer still hears of the end

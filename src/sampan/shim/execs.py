@@ -43,7 +43,7 @@ class Execs:
         process = request["process"]
         root = os.open(f"/proc/{self._driver.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            assign_user(process, root, request.get("user") or "")
+            assign_user(process, root, request.get("user") or "", request.get("group_add") or ())
         finally:
             os.close(root)
         client = request.get("attach")

@@ -1,0 +1,3 @@
+FROM base
+COPY --from=assets asset /asset
+COPY main /main
