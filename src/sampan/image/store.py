@@ -19,6 +19,7 @@ from sampan.archive.writer import Writable
 from sampan.content.store import ContentStore
 from sampan.errors import InvalidArgument
 from sampan.image.describe import describe_history, inspect_image, summarise_image
+from sampan.image.disposal import Disposal, InUse
 from sampan.image.importing import import_archive
 from sampan.image.layers import LayerStore
 from sampan.image.loading import Progress, load_archive
@@ -26,7 +27,7 @@ from sampan.image.model import Image, ImageNotFound, IndexHere, LayerInfo
 from sampan.image.names import find_image_id, find_tags, format_missing, full_name, is_id_of, parse_tag
 from sampan.image.originals import save_originals
 from sampan.image.reader import ImageReader
-from sampan.image.removal import User, plan_removal
+from sampan.image.removal import plan_removal
 from sampan.image.saving import Export, save_archive
 from sampan.image.tree import describe_manifests
 from sampan.image.variants import add_variant, choose_variant
@@ -34,8 +35,8 @@ from sampan.metadata.database import Database
 from sampan.metadata.images import ImageRecord, ImageTable
 from sampan.metadata.variants import VariantTable
 from sampan.oci.config import ImageConfig, decode_image_config
-from sampan.oci.descriptor import decode_descriptor, encode_descriptor
-from sampan.oci.digest import Digest, parse_digest
+from sampan.oci.descriptor import encode_descriptor
+from sampan.oci.digest import Digest
 from sampan.oci.manifest import Manifest
 from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference, parse_name, parse_reference
@@ -43,9 +44,6 @@ from sampan.oci.run_config import RunConfig
 from sampan.snapshot.store import SnapshotStore
 
 __all__ = ["Image", "ImageNotFound", "ImageStore", "LayerInfo"]
-
-InUse = Callable[[str], Sequence[User]]
-"""The containers of an image (by its id): their ids, and whether they run."""
 
 
 class ImageStore:
@@ -60,6 +58,7 @@ class ImageStore:
         self.variants = VariantTable(database)
         self._lock = threading.RLock()
         self._reader = ImageReader(self._table, self.variants, content)
+        self._disposal = Disposal(self._table, self.variants, self.layers, content, self._reader)
 
     def resolve(self, name: str, platform: Platform | None = None) -> Image:
         """The image of this reference, repo digest, id, or unambiguous beginning of an id.
@@ -147,15 +146,16 @@ class ImageStore:
             names = [parse_name(text) for text in image.references + image.repo_digests]
             users = in_use(str(image.id))
             plan = plan_removal(image.id, names, given=given, force=force, users=users)
-            company = self._company_of(str(reference) for reference in plan.untag)
+            company = self._disposal.company_of(str(reference) for reference in plan.untag)
             with self.database.transaction():
                 for reference in plan.untag:
                     self._untag(reference)
                 if plan.delete:
                     self._table.remove(str(image.id))
             lines = [{"Untagged": reference.familiar()} for reference in plan.untag]
-            lines = self._delete_rest(image, lines) if plan.delete else lines
-            return self._remove_company(company, lines, in_use)
+            if plan.delete:
+                lines = self._disposal.delete_rest(image, lines)
+            return self._disposal.remove_company(company, lines, in_use, self.find)
 
     def prune(
         self, keep: Callable[[Image], bool], *, dangling_only: bool = True, in_use: InUse = lambda _: ()
@@ -170,11 +170,12 @@ class ImageStore:
                 if image.variant_of:
                     continue  # goes with the image that its names stand for
                 names = [parse_name(text) for text in image.references + image.repo_digests]
-                company = self._company_of(image.references)
+                company = self._disposal.company_of(image.references)
                 with self.database.transaction():
                     self._table.remove(str(image.id))
                 lines += [{"Untagged": reference.familiar()} for reference in names]
-                lines = self._remove_company(company, self._delete_rest(image, lines), in_use)
+                lines = self._disposal.delete_rest(image, lines)
+                lines = self._disposal.remove_company(company, lines, in_use, self.find)
             return lines, before - self.layers.total_size()
 
     def history(self, image: Image) -> list[dict[str, Any]]:
@@ -268,16 +269,12 @@ class ImageStore:
     def sweep(self, keep: Collection[Digest] = ()) -> None:
         """Remove what a kill -9 has left: at start, before anything is loaded or built."""
         with self._lock:
-            self.layers.sweep()
-            self.layers.remove_unused()
-            self.forget_blobs({digest for digest, _ in self.content.walk()} - set(keep))
+            self._disposal.sweep(keep)
 
     def forget_blobs(self, digests: Collection[Digest]) -> None:
         """Remove those of the blobs that no image or layer has."""
         with self._lock:
-            unused = set(digests) - self._known_blobs()
-            for digest in unused:
-                self.content.remove(digest)
+            self._disposal.forget_blobs(digests)
 
     def _tag(self, image_id: str, reference: Reference) -> None:
         self._table.tag(str(reference), image_id)
@@ -298,49 +295,6 @@ class ImageStore:
             self._table.remove_repo_digest(str(reference))
         else:
             self._table.untag(str(reference))
-
-    def _delete_rest(self, image: Image, lines: list[dict[str, str]]) -> list[dict[str, str]]:
-        """After an image's rows are gone: its layers, as far as nobody else has them, and its blobs."""
-        self._reader.forget(image.id)
-        removed, _ = self.layers.remove_unused()
-        blobs = {image.id}
-        if image.manifest is not None:
-            blobs.add(decode_descriptor(dict(image.manifest), "manifest").digest)
-        self.forget_blobs(blobs)
-        return [*lines, {"Deleted": str(image.id)}, *({"Deleted": chain} for chain in removed)]
-
-    def _company_of(self, references: Iterable[str]) -> tuple[list[str], list[Digest]]:
-        """The images for any platform that these names stand for, and the names' indexes."""
-        names = list(references)
-        indexes = [index for name in names if (index := self.variants.index_of(name)) is not None]
-        ids = {one for name in names for one in self.variants.images_of(name)}
-        return sorted(ids), [parse_digest(index["digest"]) for index in indexes]
-
-    def _remove_company(
-        self, company: tuple[list[str], list[Digest]], lines: list[dict[str, str]], in_use: InUse
-    ) -> list[dict[str, str]]:
-        """Images whose last name has gone go with it, unless a container has them; so do its indexes."""
-        others, indexes = company
-        self.forget_blobs(indexes)
-        for other in others:
-            now = self.find(other)
-            if now is None or not now.is_dangling or now.repo_digests or in_use(str(now.id)):
-                continue
-            with self.database.transaction():
-                self._table.remove(str(now.id))
-            lines = self._delete_rest(now, lines)
-        return lines
-
-    def _known_blobs(self) -> set[Digest]:
-        known = {decode_descriptor(index, "index").digest for index in self.variants.indexes()}
-        for record in self._table.list():
-            known.add(parse_digest(record.image_id))
-            if record.manifest is not None:
-                known.add(decode_descriptor(dict(record.manifest), "manifest").digest)
-        for layer in self.layers.table.list():
-            if layer.blob is not None:
-                known.add(decode_descriptor(dict(layer.blob), "layer").digest)
-        return known
 
     def _exports(self, name: str, platform: Platform | None) -> list[Export]:
         """An id without names, one tag, or all tags of a repository."""

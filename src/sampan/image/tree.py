@@ -19,7 +19,8 @@ from sampan.oci.manifest import Manifest
 from sampan.oci.platform import encode_platform
 
 if TYPE_CHECKING:
-    from sampan.image.store import ImageStore, InUse
+    from sampan.image.disposal import InUse
+    from sampan.image.store import ImageStore
 
 
 def describe_manifests(store: ImageStore, image: Image, in_use: InUse) -> list[dict[str, Any]]:

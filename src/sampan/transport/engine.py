@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from sampan.errors import SampanError
 from sampan.oci.reference import Reference
 from sampan.registry.settings import Limits
-from sampan.transport.docker_archive import DockerArchiveSink, DockerArchiveSource
+from sampan.transport.docker_archive import DockerArchiveSource
+from sampan.transport.docker_archive_sink import DockerArchiveSink
 from sampan.transport.layout import LayoutSource
 from sampan.transport.model import Abilities
 from sampan.transport.oci_archive import LayoutArchiveSink, open_archive_source

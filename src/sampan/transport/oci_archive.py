@@ -15,7 +15,8 @@ from sampan.archive.entry import Entry, Kind
 from sampan.archive.writer import TarWriter
 from sampan.registry.settings import Limits
 from sampan.transport.files import ArchiveFiles
-from sampan.transport.layout import LayoutSink, LayoutSource
+from sampan.transport.layout import LayoutSource
+from sampan.transport.layout_sink import LayoutSink
 
 
 def open_archive_source(path: str, name: str, limits: Limits) -> LayoutSource:

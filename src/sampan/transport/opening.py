@@ -13,9 +13,11 @@ from sampan.registry.credentials import Credentials
 from sampan.registry.repository import Registries
 from sampan.transport import engine
 from sampan.transport.directory import DirectorySink, DirectorySource
-from sampan.transport.docker_archive import DockerArchiveSink, DockerArchiveSource
+from sampan.transport.docker_archive import DockerArchiveSource
+from sampan.transport.docker_archive_sink import DockerArchiveSink
 from sampan.transport.files import FolderFiles
-from sampan.transport.layout import LayoutSink, LayoutSource
+from sampan.transport.layout import LayoutSource
+from sampan.transport.layout_sink import LayoutSink
 from sampan.transport.location import Kind, Location
 from sampan.transport.model import Sink, Source
 from sampan.transport.oci_archive import LayoutArchiveSink, open_archive_source

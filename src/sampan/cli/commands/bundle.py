@@ -27,7 +27,7 @@ def run_create(context: Context, options: Options, arguments: list[str]) -> int:
 
     from sampan.cli.commands.mirror import read_names
     from sampan.transport.bundle import PACKAGES, Contents, write_bundle
-    from sampan.transport.layout import LayoutSink
+    from sampan.transport.layout_sink import LayoutSink
 
     path, bases = options.text("output"), options.several("base")
     if not path:
