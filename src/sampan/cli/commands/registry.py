@@ -163,7 +163,7 @@ SERVE = Command(
         text("listen", "Address to listen on", shows="ADDR:PORT", shows_default=DEFAULT_LISTEN),
         text("tls-cert", "TLS certificate with its chain", shows="FILE"),
         text("tls-key", "Key of the TLS certificate", shows="FILE"),
-        number("workers", "Number of processes (0: one a processor)"),
+        number("workers", "Number of processes (0: two a processor)"),
     ),
 )
 GC = Command(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -24,6 +25,8 @@ class Connections:
         self._head_s = head_s
         self._busy: set[object] = set()
         self._idle_since: dict[object, float] = {}
+        self._is_ending = False
+        self._all_answered = asyncio.Event()
         self.server = web.Server(
             self._answer,
             access_log=None,
@@ -44,11 +47,31 @@ class Connections:
                 if now - self._idle_since[connection] > self._head_s:
                     connection.force_close()
 
+    async def drain(self, limit_s: float) -> None:
+        """Answer what is being asked, take nothing more, and close everything.
+
+        Not aiohttp's own way: that stops reading at once, also the bodies of requests that are being answered.
+        """
+        self._is_ending = True
+        for connection in self.server.connections:
+            if connection not in self._busy:
+                connection.force_close()
+        if self._busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._all_answered.wait()
+        await self.server.shutdown(1.0)
+
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         self._busy.add(connection)
         try:
-            return await self._respond(request)
+            response = await self._respond(request)
+            if self._is_ending:
+                response.force_close()
+            return response
         finally:
             self._busy.discard(connection)
             self._idle_since.pop(connection, None)
+            if self._is_ending and not self._busy:
+                self._all_answered.set()

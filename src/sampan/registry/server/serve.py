@@ -20,16 +20,16 @@ from sampan.errors import Unavailable
 from sampan.linux.process import set_parent_death_signal
 from sampan.registry.server.storage.store import Store
 from sampan.registry.server.telemetry import Telemetry
-from sampan.registry.server.worker import Plan, open_gate, run_worker
+from sampan.registry.server.worker import WORKER_SIGNALS, Plan, open_gate, run_worker
 
-MOST_DEFAULT_WORKERS = 4
+MOST_DEFAULT_WORKERS = 8
 _QUICK_DEATH_S = 1.0
 _BACKLOG = 1024
 
 
 def default_workers() -> int:
-    """One a processor, up to a few: the disk is the limit before that."""
-    return max(1, min(len(os.sched_getaffinity(0)), MOST_DEFAULT_WORKERS))
+    """Two a processor: where many clients run beside us, the scheduler shares processors by the head."""
+    return min(2 * len(os.sched_getaffinity(0)), MOST_DEFAULT_WORKERS)
 
 
 def listen(host: str, port: int, count: int) -> list[socket.socket]:
@@ -84,7 +84,7 @@ class _Supervisor:
         self._is_ending = False
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in WORKER_SIGNALS:
             signal.signal(number, self._end)
         signal.signal(signal.SIGHUP, self._renew)
         for place in range(len(self._sockets)):
@@ -104,19 +104,26 @@ class _Supervisor:
         return 1 if failures else 0
 
     def _start(self, place: int) -> None:
+        # Signals wait until the worker can take them: one that kills it while it starts would look like a failure.
+        signal.pthread_sigmask(signal.SIG_BLOCK, WORKER_SIGNALS)
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_worker(place)
+            self._become_worker(place, parent)
         self._workers[pid] = place, time.monotonic()
-        if self._is_ending:  # the signal came while it was being forked
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WORKER_SIGNALS)
+        if self._is_ending:  # the signal came before it was known
             os.kill(pid, signal.SIGTERM)
 
-    def _become_worker(self, place: int) -> None:
+    def _become_worker(self, place: int, parent: int) -> None:
         status = 1
         try:
             set_parent_death_signal(signal.SIGKILL)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
+            if os.getppid() != parent:  # it was killed before that
+                os._exit(status)
+            signal.signal(
+                signal.SIGHUP, signal.SIG_IGN
+            )  # a terminal that goes away is the first process's business
             for other in self._sockets:
                 if other is not self._sockets[place]:
                     other.close()

@@ -38,6 +38,7 @@ from sampan.registry.settings import Settings
 _THREADS = 16
 _BACKLOG = 1024
 _LAST_REQUESTS_S = 10.0
+WORKER_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ def run_worker(plan: Plan, listener: socket.socket, telemetry: Telemetry) -> Non
 async def _serve(plan: Plan, listener: socket.socket, telemetry: Telemetry) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in WORKER_SIGNALS:
         loop.add_signal_handler(number, ended.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WORKER_SIGNALS)  # who forked us has blocked them
     store = Store(plan.root, plan.quotas)
     upstreams = Upstreams(plan.caches, plan.upstream_settings, telemetry)
     access_log = AccessLog(plan.access_log) if plan.access_log is not None else None
@@ -139,8 +141,7 @@ async def _serve(plan: Plan, listener: socket.socket, telemetry: Telemetry) -> N
                 tasks.append(group.create_task(access_log.write_for_ever()))
             await ended.wait()
             server.close()
-            connections.server.pre_shutdown()
-            await connections.server.shutdown(_LAST_REQUESTS_S)
+            await connections.drain(_LAST_REQUESTS_S)
             for task in tasks:
                 task.cancel()
         await upstreams.close()
