@@ -10,12 +10,14 @@ from sampan.client.api import Engine
 from sampan.compose.build_plan import BuildSettings
 from sampan.compose.down_plan import DownOptions, plan_down
 from sampan.compose.image_plan import plan_images
+from sampan.compose.keys import check_runnable
 from sampan.compose.model import Service
 from sampan.compose.observed import Observed
 from sampan.compose.plan import UpOptions, plan_up
 from sampan.compose.project import Project
 from sampan.compose.resource_plan import plan_resources
 from sampan.compose.running.containers import ContainerWork
+from sampan.compose.running.contents import with_file_digests
 from sampan.compose.running.images import ImageWork
 from sampan.compose.running.performer import Performer
 from sampan.compose.running.report import Report
@@ -54,7 +56,7 @@ class ProjectWork:
         dry_run: bool = False,
     ) -> None:
         self.engine = engine
-        self.project = project
+        self.project = with_file_digests(project)
         self.report = report
         self.interruption = Interruption()
         self._environ = environ
@@ -68,6 +70,7 @@ class ProjectWork:
 
         `on_made` is called when everything has been made and nothing was started yet.
         """
+        check_runnable(self.project.tree, set(self.project.services))
         images = self._images(settings)
         getting = plan_images(
             self.project,
@@ -113,6 +116,7 @@ class ProjectWork:
         self, original: Service, changed: Service, *, slug: str, auto_remove: bool, use_aliases: bool
     ) -> str:
         """A container of a service that is none of its numbered ones, with what it stands on; its id."""
+        check_runnable(self.project.tree, {original.name})
         observed = observe(self.engine, self.project.name)
         resources = plan_resources(self.project, observed)
         containers = self._containers(observed, UpSettings(), self.facts().ids_by_service())
