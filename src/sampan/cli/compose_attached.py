@@ -47,7 +47,8 @@ def stay(
         if isinstance(error, Cancelled) and staying.interrupted:
             return staying.stop(INTERRUPTED)
         staying.settle()
-        error.hint = error.hint or STAYS
+        if work.has_changed:
+            error.hint = error.hint or STAYS
         raise
 
 

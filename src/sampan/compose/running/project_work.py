@@ -59,6 +59,7 @@ class ProjectWork:
         self.project = with_file_digests(project)
         self.report = report
         self.interruption = Interruption()
+        self.has_changed = False  # whether a step of a plan has begun
         self._environ = environ
         self._at_once = at_once
         self._dry_run = dry_run
@@ -205,6 +206,7 @@ class ProjectWork:
             for line in plan.describe():
                 self.report.notice(f"DRY-RUN MODE - {line}")
             return
+        self.has_changed = self.has_changed or bool(plan.steps)
         run_plan(plan, perform, interruption=self.interruption, at_once=self._at_once)
 
 

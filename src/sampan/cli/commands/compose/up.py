@@ -53,7 +53,7 @@ def bring_up(work: ProjectWork, wanted: UpOptions, settings: UpSettings, *, time
         with limited(work, timeout_s):
             work.up(wanted, settings)
     except SampanError as error:
-        if error.hint != STAYS:
+        if work.has_changed and error.hint != STAYS:
             error.hint = f"{error.hint}; {STAYS}" if error.hint else STAYS
         raise
 
