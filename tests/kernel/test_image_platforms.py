@@ -15,7 +15,7 @@ from aiohttp import web
 
 from image_archives import make_config, make_tar
 from kernel.registry_scene import RegistryScene, run
-from sampan.errors import NotFound
+from sampan.errors import Conflict, NotFound
 from sampan.image.store import Image
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
@@ -135,6 +135,27 @@ def test_the_images_of_a_name_go_with_it(tmp_path: Path) -> None:
             lines = scene.store.remove(str(registry.reference()))
             deleted = {line["Deleted"] for line in lines if "Deleted" in line}
             assert {str(other.id), str(host.id)} <= deleted
+            assert scene.is_empty()
+
+    run(work)
+
+
+def test_one_platform_is_removed_and_the_name_stands_for_the_rest(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with ScriptedRegistry() as registry, RegistryScene(tmp_path) as scene:
+            add_index(registry, "1", OTHER, HOST)
+            name = registry.reference()
+            other, host = await pull(scene, name, OTHER, HOST)
+            users = {str(host.id): [("c" * 64, False)]}
+            with pytest.raises(Conflict, match="is being used by stopped container"):
+                scene.store.remove_platform(str(name), HOST, in_use=lambda one: users.get(one, ()))
+            lines = scene.store.remove_platform(str(name), HOST)
+            assert {"Deleted": str(host.id)} in lines
+            left = scene.store.resolve(str(name))
+            assert (left.id, left.references, left.variant_of) == (other.id, (str(name),), ())
+            assert left.repo_digests == host.repo_digests
+            lines = scene.store.remove_platform(str(name), OTHER)
+            assert {"Untagged": name.familiar()} in lines
             assert scene.is_empty()
 
     run(work)

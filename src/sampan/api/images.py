@@ -122,12 +122,15 @@ async def remove_image(request: web.Request) -> web.Response:
     """ImageDelete."""
     engine = request.app[ENGINE]
     name = request.match_info["name"]
-    removed = await asyncio.to_thread(
-        engine.images.remove,
-        name,
-        force=query.flag(request.query, "force"),
-        in_use=engine.containers.users_of_image,
-    )
+    force, in_use = query.flag(request.query, "force"), engine.containers.users_of_image
+    removed = []
+    for text in request.query.getall("platforms", []):
+        platform = query.platform({"platform": text})
+        assert platform is not None
+        remove = engine.images.remove_platform
+        removed += await asyncio.to_thread(remove, name, platform, force=force, in_use=in_use)
+    if "platforms" not in request.query:
+        removed = await asyncio.to_thread(engine.images.remove, name, force=force, in_use=in_use)
     for line in removed:
         for action, subject in line.items():
             kind = {"Untagged": "untag", "Deleted": "delete"}[action]

@@ -30,7 +30,7 @@ from sampan.image.reader import ImageReader
 from sampan.image.removal import plan_removal
 from sampan.image.saving import Export, save_archive
 from sampan.image.tree import describe_manifests
-from sampan.image.variants import add_variant, choose_variant
+from sampan.image.variants import add_variant, choose_variant, drop_variant
 from sampan.metadata.database import Database
 from sampan.metadata.images import ImageRecord, ImageTable
 from sampan.metadata.variants import VariantTable
@@ -156,6 +156,20 @@ class ImageStore:
             if plan.delete:
                 lines = self._disposal.delete_rest(image, lines)
             return self._disposal.remove_company(company, lines, in_use, self.find)
+
+    def remove_platform(
+        self, name: str, platform: Platform, *, force: bool = False, in_use: InUse = lambda _: ()
+    ) -> list[dict[str, str]]:
+        """Take from a name the image for one platform; with its last image the name goes."""
+        with self._lock:
+            image, reference = self.resolve(name, platform), full_name(name)
+            others = [one for one in self.variants.images_of(reference) if one != str(image.id)]
+            if not others or str(image.id) not in self.variants.images_of(reference):
+                return self.remove(name, force=force, in_use=in_use)
+            plan_removal(image.id, (), given=None, force=force, users=in_use(str(image.id)))
+            with self.database.transaction():
+                drop_variant(self._table, self.variants, reference, image, [self.get(one) for one in others])
+            return self._disposal.remove_company(([str(image.id)], []), [], lambda _: (), self.find)
 
     def prune(
         self, keep: Callable[[Image], bool], *, dangling_only: bool = True, in_use: InUse = lambda _: ()

@@ -55,6 +55,21 @@ def add_variant(
     return chosen
 
 
+def drop_variant(
+    images: ImageTable, variants: VariantTable, name: str, image: Image, others: Sequence[Image]
+) -> None:
+    """Let the name stand for the `others` only, in a transaction; the image keeps its other names."""
+    index = variants.index_of(name)
+    assert index is not None
+    first, *rest = others
+    chosen = _preferred(first.config, rest)
+    images.tag(name, chosen)
+    variants.put(name, index, [str(other.id) for other in others])
+    for text in image.repo_digests:
+        if text.partition("@")[0] == name.rpartition(":")[0]:
+            images.add_repo_digest(text, chosen)
+
+
 def choose_variant(store: ImageStore, image: Image, name: str, platform: Platform) -> Image:
     """Of the images that the name stands for the best for a platform."""
     names = image.references or image.variant_of
