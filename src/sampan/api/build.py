@@ -27,13 +27,15 @@ from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.arguments import proxy_environment
 from sampan.build.built import ARCHIVES
+from sampan.build.caches.places import parse_export, parse_import
+from sampan.build.caches.using import cache_transports
 from sampan.build.calls import answer_call
 from sampan.build.errors import BuildFailed, classic_words
 from sampan.build.local_agents import LocalAgents
 from sampan.build.request import BuildRequest
 from sampan.build.seams import GivenSecrets
 from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
-from sampan.registry.credentials import decode_config_header
+from sampan.registry.credentials import Credentials, decode_config_header
 
 routes = web.RouteTableDef()
 
@@ -56,6 +58,7 @@ async def build(request: web.Request) -> web.StreamResponse:
     wanted["secrets"] = GivenSecrets(_decode_secrets(request.headers.get(SECRETS_HEADER, "")))
     accounts = decode_config_header(request.headers.get("X-Registry-Config", ""))
     wanted["images"] = engine.sharing.source(accounts)
+    wanted |= _caches(request, accounts)
     if agents := request.query.getall("sampan.ssh", []):
         _require_same_user(request, "agent cannot be reached")
         wanted["agents"] = LocalAgents(dict(map(_named_context, agents)), engine.builder.workplace)
@@ -74,6 +77,25 @@ async def build(request: web.Request) -> web.StreamResponse:
     ):
         wanted["dockerfile"] = wanted["dockerfile"].lstrip("/")
         return await _answer(request, BuildRequest(context=folder, **wanted))
+
+
+def _caches(request: web.Request, accounts: dict[str, Credentials]) -> dict[str, Any]:
+    """The caches of a build; those on this disk are for who may read and write it anyway.
+
+    Names alone, which clients of the classic builder give, mean images that are here: so is what was built here.
+    """
+    values = request.query
+    words = _json_list(values.get("cachefrom", ""), "cachefrom")
+    own = query.flag(values, "sampan.progress")
+    found = {
+        "cache_from": tuple(parse_import(word) for word in words if own or "=" in word),
+        "cache_to": tuple(parse_export(word) for word in values.getall("sampan.cache-to", [])),
+    }
+    if any(place.is_on_disk for places in found.values() for place in places):
+        _require_same_user(request, "build cache on this machine cannot be reached")
+    if not any(found.values()):
+        return {}
+    return {**found, "transports": cache_transports(request.app[ENGINE].sharing.registries, accounts)}
 
 
 async def _answer(request: web.Request, wanted: BuildRequest) -> web.StreamResponse:
@@ -146,6 +168,7 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "extra_hosts": tuple(values.getall("extrahosts", [])),
         "shm_size_bytes": query.integer(values, "shmsize"),
         "host_ca": query.flag(values, "sampan.host-ca") if "sampan.host-ca" in values else None,
+        "no_cache_stages": tuple(values.getall("sampan.no-cache-filter", [])),
         "named_contexts": dict(_named_context(text) for text in values.getall("sampan.named-context", [])),
     }
 
@@ -155,6 +178,15 @@ def _json_map(text: str, name: str) -> dict[str, str | None]:
         return {}
     try:
         return msgspec.json.decode(text, type=dict[str, str | None] | None) or {}
+    except msgspec.MsgspecError as error:
+        raise InvalidArgument(f"{name}: {error}") from None
+
+
+def _json_list(text: str, name: str) -> list[str]:
+    if not text:
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[str] | None) or []
     except msgspec.MsgspecError as error:
         raise InvalidArgument(f"{name}: {error}") from None
 

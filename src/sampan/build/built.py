@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from sampan.archive.pack import pack_tree
 from sampan.archive.writer import Writable
-from sampan.build.export import build_config, digest_layers, export_image
+from sampan.build.cache import Result
+from sampan.build.caches.using import export_caches
+from sampan.build.export import build_config, config_extras, digest_layers, export_image
 from sampan.build.files.view import open_view
 from sampan.build.outgoing import Send, send_produced
 from sampan.build.reporter import Reporter
+from sampan.build.request import BuildRequest
 from sampan.build.services import StepServices
 from sampan.build.solver import SolvedStage
 from sampan.image.model import Image
@@ -35,6 +38,18 @@ class Built:
     platform: Platform
     labels: Mapping[str, str]
     reporter: Reporter
+    used: Sequence[Result] = ()
+
+    async def export_caches(self, request: BuildRequest) -> None:
+        """Write the caches that the request wants, of the results that the build used."""
+        await export_caches(
+            request.cache_to,
+            request.transports,
+            self.services,
+            self.reporter,
+            every=self.used,
+            image=self.solved.base.layers,
+        )
 
     async def record_image(self, tags: Sequence[str] = ()) -> Image:
         """The image, in the image store under its tags."""
@@ -54,7 +69,13 @@ class Built:
         """The image's config, without an image."""
         layers = await digest_layers(self.solved, self.services)
         return decode_image_config(
-            build_config(self.solved, layers, platform=self.platform, labels=self.labels)
+            build_config(
+                self.solved,
+                layers,
+                platform=self.platform,
+                labels=self.labels,
+                extra=config_extras(self.services, layers),
+            )
         )
 
     @property

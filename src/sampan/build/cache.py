@@ -19,11 +19,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sampan.errors import Conflict, NotFound
 from sampan.metadata.build_cache import BuildCacheTable, CacheRecord
 from sampan.metadata.database import Database
+from sampan.oci.descriptor import Descriptor, decode_descriptor, encode_descriptor
 from sampan.snapshot.store import SnapshotStore
 
 _T = TypeVar("_T")
@@ -35,7 +36,10 @@ _ALIAS = "alias:"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a step made. `snapshot` None is the empty tree (``FROM scratch``); `key` "" a base image's tree."""
+    """What a step made. `snapshot` None is the empty tree (``FROM scratch``); `key` "" a base image's tree.
+
+    `parent` is the identity of the tree that it was made on.
+    """
 
     identity: str
     snapshot: str | None
@@ -43,6 +47,7 @@ class Result:
     created_ns: int = 0
     diff_id: str = ""
     size_bytes: int = 0
+    parent: str = ""
 
 
 class BuildCache:
@@ -92,15 +97,56 @@ class BuildCache:
             created_ns=int(document["created_ns"]),
             diff_id=str(document.get("diff_id", "")),
             size_bytes=int(document.get("size_bytes", 0)),
+            parent=str(document.get("parent", "")),
         )
 
-    def put(self, key: str, active: str, *, description: str) -> Result:
+    def put(self, key: str, active: str, *, description: str, parent: str = "") -> Result:
         """Commit an active snapshot as the result with this key."""
         identity = PREFIX + secrets.token_hex(8)
         self.snapshots.commit(active, identity, durable=False)
-        result = Result(identity, identity, key, created_ns=time.time_ns())
+        result = Result(identity, identity, key, created_ns=time.time_ns(), parent=parent)
         self._write(result, {"description": description, "boot": self._boot_id}, now_ns=result.created_ns)
         return result
+
+    def put_imported(
+        self,
+        key: str,
+        active: str,
+        *,
+        identity: str,
+        parent: str,
+        description: str,
+        created_ns: int,
+        diff_id: str,
+    ) -> Result:
+        """Commit an active snapshot as a result that was made elsewhere, by its identity there."""
+        snapshot = PREFIX + secrets.token_hex(8)
+        self.snapshots.commit(active, snapshot, durable=False)
+        result = Result(identity, snapshot, key, created_ns, diff_id, parent=parent)
+        self._write(result, {"description": description, "boot": self._boot_id}, now_ns=time.time_ns())
+        return result
+
+    def packed(self, result: Result) -> tuple[str, Descriptor | None]:
+        """The diff ID of a result's layer, and its blob, where it was made once already."""
+        document = self._document(result)
+        blob = document.get("blob")
+        diff_id = str(document.get("diff_id", ""))
+        return diff_id, decode_descriptor(blob, "build cache") if blob and diff_id else None
+
+    def describe_blob(self, result: Result, diff_id: str, blob: Descriptor) -> None:
+        """Remember what a result's layer is when it is packed."""
+        record = self.table.get(result.key)
+        if record is not None and record.document.get("identity") == result.identity:
+            document = {**record.document, "diff_id": diff_id, "blob": encode_descriptor(blob)}
+            self.table.put(record.key, document, now_ns=record.created_ns, in_use=record.in_use)
+
+    def description(self, result: Result) -> str:
+        """What made it."""
+        return str(self._document(result).get("description", ""))
+
+    def _document(self, result: Result) -> Mapping[str, Any]:
+        record = self.table.get(result.key)
+        return record.document if record is not None else {}
 
     def describe_layer(self, result: Result, diff_id: str, size_bytes: int) -> Result:
         """Remember the digest of a result's layer."""
@@ -215,6 +261,7 @@ class BuildCache:
             "identity": result.identity,
             "snapshot": result.snapshot,
             "created_ns": result.created_ns,
+            "parent": result.parent,
         }
         if result.diff_id:
             document |= {"diff_id": result.diff_id, "size_bytes": result.size_bytes}

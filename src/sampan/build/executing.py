@@ -43,7 +43,7 @@ class StepRunner:
         async def work(active: str) -> None:
             await self.services.blocking.run(write_workdir, self.services, step, active, parent)
 
-        return await self._cached(keys.workdir_key(parent.identity, step), parent, vertex, work)
+        return await self._cached(lambda base: keys.workdir_key(base, step), parent, vertex, work)
 
     async def run(
         self, step: RunStep, parent: Result, planned: tuple[PlannedMount, ...], vertex: Vertex
@@ -51,9 +51,10 @@ class StepRunner:
         """RUN."""
         services = self.services
         parts = [await services.blocking.run(describe_mount, services, mount) for mount in planned]
-        key = keys.run_key(
-            parent.identity, step, parts, network=network_of(services, step), hosts=services.extra_hosts
-        )
+
+        def key_of(base: str) -> str:
+            network = network_of(services, step)
+            return keys.run_key(base, step, parts, network=network, hosts=services.extra_hosts)
 
         async def work(active: str) -> None:
             code = await run_program(services, step, active, parent, planned, vertex.log)
@@ -62,7 +63,7 @@ class StepRunner:
                     process_failed(step.arguments, code), exit_code=code, arguments=step.arguments
                 )
 
-        return await self._cached(key, parent, vertex, work)
+        return await self._cached(key_of, parent, vertex, work)
 
     async def copy(self, step: CopyStep, parent: Result, origin: Origin, vertex: Vertex) -> Result:
         """COPY and ADD."""
@@ -72,17 +73,22 @@ class StepRunner:
         with ExitStack() as stack:
             picked = await self._pick_all(step, origin, vertex, stack)
             contents = [await self.services.blocking.run(part.content) for part in picked]
-            key = keys.copy_key(parent.identity, step, contents)
             place = origin.path if isinstance(origin, ContextFolder) else "root"
             result = await self._copy_picked(
-                step, parent, picked, key, keys.copy_signature(step, place), vertex
+                step, parent, picked, contents, keys.copy_signature(step, place), vertex
             )
         if alias:
-            self.services.cache.put_alias(alias, key)
+            self.services.cache.put_alias(alias, result.key)
         return result
 
     async def _copy_picked(
-        self, step: CopyStep, parent: Result, picked: list[Picked], key: str, signature: str, vertex: Vertex
+        self,
+        step: CopyStep,
+        parent: Result,
+        picked: list[Picked],
+        contents: list[str],
+        signature: str,
+        vertex: Vertex,
     ) -> Result:
         services = self.services
         written: dict[str, Written] = {}
@@ -92,10 +98,10 @@ class StepRunner:
             copied = await services.blocking.run(write_copy, services, step, active, parent, picked, earlier)
             written.update(copied)
 
-        result = await self._cached(key, parent, vertex, work)
+        result = await self._cached(lambda base: keys.copy_key(base, step, contents), parent, vertex, work)
         if written:
             await services.blocking.run(services.workplace.save_manifest, result.identity, written)
-            services.cache.put_earlier(signature, result.identity, key)
+            services.cache.put_earlier(signature, result.identity, result.key)
         return result
 
     async def _pick_all(
@@ -175,17 +181,32 @@ class StepRunner:
         return ContextFolder(folder, PatternSet(()))
 
     async def _cached(
-        self, key: str, parent: Result, vertex: Vertex, work: Callable[[str], Awaitable[None]]
+        self,
+        key_of: Callable[[str], str],
+        parent: Result,
+        vertex: Vertex,
+        work: Callable[[str], Awaitable[None]],
     ) -> Result:
-        """The result with this key, made by the work if there is none."""
+        """The result with this key, from here or elsewhere, made by the work if there is none."""
         services = self.services
+        key = key_of(parent.identity)
         async with services.cache.only_one(key):
-            known = None if services.no_cache else services.cache.find(key)
+            known = None if services.no_cache else await self._find(key, key_of, parent)
             if known is not None:
                 return _hit(known, vertex)
             with services.active(parent) as active:
                 await work(active)
-                return services.cache.put(key, active, description=vertex.name)
+                return services.cache.put(key, active, description=vertex.name, parent=parent.identity)
+
+    async def _find(self, key: str, key_of: Callable[[str], str], parent: Result) -> Result | None:
+        services = self.services
+        known = services.cache.find(key)
+        if services.imports is None:
+            return known
+        if known is None:
+            return await services.imports.find(services, key_of, parent)
+        services.imports.note(key_of, parent, known)
+        return known
 
     def _find_alias(self, alias: str) -> Result | None:
         return None if self.services.no_cache else self.services.cache.find_alias(alias)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sampan.archive.diff import WrittenLayer, write_layer, write_tree_diff
 from sampan.build.cache import Result
+from sampan.build.caches.document import INLINE, records_object
+from sampan.build.caches.outbound import make_record
 from sampan.build.draft import HISTORY_COMMENT
 from sampan.build.services import StepServices
 from sampan.build.solver import SolvedStage
@@ -36,7 +38,8 @@ async def export_image(
 ) -> Image:
     """Record the image under its tags."""
     layers = await digest_layers(solved, services)
-    config = build_config(solved, layers, platform=platform, labels=labels)
+    extra = config_extras(services, layers)
+    config = build_config(solved, layers, platform=platform, labels=labels, extra=extra)
     # A layer's size is that of its files, which the snapshot knows; a result's is that of its tar.
     infos = [LayerInfo(parse_digest(diff_id)) for diff_id in solved.base.diff_ids]
     infos += [LayerInfo(parse_digest(layer.diff_id)) for layer in layers]
@@ -45,7 +48,12 @@ async def export_image(
 
 
 def build_config(
-    solved: SolvedStage, layers: list[Result], *, platform: Platform, labels: Mapping[str, str]
+    solved: SolvedStage,
+    layers: list[Result],
+    *,
+    platform: Platform,
+    labels: Mapping[str, str],
+    extra: Mapping[str, object] | None = None,
 ) -> bytes:
     """The image's config. The same results give the same bytes: times are those of the results."""
     base, draft = solved.base, solved.draft
@@ -62,7 +70,16 @@ def build_config(
             (line.created_ns for line in history if line.created_ns is not None), default=time.time_ns()
         ),
         author=draft.author,
+        extra=extra,
     )
+
+
+def config_extras(services: StepServices, layers: Sequence[Result]) -> dict[str, object]:
+    """What an image's config has beside the image: the cache's records, if they are to travel with it."""
+    if not services.inline_cache:
+        return {}
+    records = [make_record(services.cache, layer, layer.diff_id) for layer in layers if layer.parent]
+    return {INLINE: records_object(records)}
 
 
 def _history(solved: SolvedStage, layers: list[Result]) -> list[History]:

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sampan.build.caches.places import CachePlace
 from sampan.build.seams import ContextSource, GivenSecrets, ImageSource, NoAgents, Secrets, SshAgents
 from sampan.oci.digest import Digest
+from sampan.transport.opening import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,8 @@ class BuildRequest:
     `context` is a folder, read in place; `dockerfile` a path, relative to it or absolute, or the text itself
     as bytes. A `named_contexts` value is a folder or ``docker-image://REFERENCE``. A build argument whose
     value is None is as good as not given. `sources` has the contexts that are brought from a client, by name;
-    "" is the main one, which then has no folder. `host_ca` None means the engine's default. `cache_from` is
-    accepted and not needed: everything that was built here is a cache.
+    "" is the main one, which then has no folder. `host_ca` None means the engine's default. What was built here is
+    a cache anyway; `cache_from` and `cache_to` are further ones, reached by `transports`.
     """
 
     context: str
@@ -38,7 +40,10 @@ class BuildRequest:
     secrets: Secrets = field(default_factory=GivenSecrets)
     agents: SshAgents = field(default_factory=NoAgents)
     sources: Mapping[str, ContextSource] = field(default_factory=dict)
-    cache_from: tuple[str, ...] = ()
+    cache_from: tuple[CachePlace, ...] = ()
+    cache_to: tuple[CachePlace, ...] = ()
+    transports: Surroundings | None = None
+    no_cache_stages: tuple[str, ...] = ()
     images: ImageSource | None = None
     """Where FROM finds images; None is the builder's own source."""
 

@@ -9,7 +9,9 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sampan.build.arguments import platform_arguments, proxy_environment
@@ -18,6 +20,8 @@ from sampan.build.bringing import bring_context, unpack_context
 from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.cache_choice import CacheChoice
+from sampan.build.caches.inbound import Imports
+from sampan.build.caches.using import open_imports
 from sampan.build.checking import Checked, check
 from sampan.build.checks.run import fail_on
 from sampan.build.dockerfile.instructions import Dockerfile
@@ -31,10 +35,11 @@ from sampan.build.reporter import Reporter
 from sampan.build.request import BuildRequest, BuildResult
 from sampan.build.seams import BaseImage, ContextSource, Executor, ImageSource
 from sampan.build.services import StepServices, Workplace
-from sampan.build.solver import Solver
+from sampan.build.solver import Solver, base_tree
 from sampan.build.stages import StagePlan, plan_stages
 from sampan.content.store import ContentStore
 from sampan.errors import InvalidArgument, NotFound
+from sampan.image.model import Image
 from sampan.image.store import ImageNotFound, ImageStore
 from sampan.linux.tree import remove_tree
 from sampan.metadata.database import Database
@@ -105,8 +110,10 @@ class Builder:
         references = [parse_reference(tag) for tag in request.tags]
         async with self.solve(request, progress) as built:
             if not output or send is None:
-                return BuildResult((await built.record_image([str(one) for one in references])).id)
-            image = await built.send_archive(output, references, send)
+                image: Image | None = await built.record_image([str(one) for one in references])
+            else:
+                image = await built.send_archive(output, references, send)
+            await built.export_caches(request)
             return BuildResult(image.id if image is not None else None)
 
     @contextlib.asynccontextmanager
@@ -125,7 +132,15 @@ class Builder:
         with reporter.vertex("[internal] load .dockerignore"):
             contexts = await blocking.run(_open_contexts, request)
         await self._warn(request, dockerfile, plan, platform, contexts.get(""), reporter)
-        services = self._services(request, blocking, build_args)
+        caches = AsyncExitStack()
+        imports = await open_imports(
+            () if request.no_cache else request.cache_from,
+            request.transports,
+            reporter,
+            partial(base_tree, self._images.layers.table),
+            caches,
+        )
+        services = self._services(request, blocking, build_args, imports)
         solver = Solver(
             plan,
             services,
@@ -135,12 +150,14 @@ class Builder:
             build_args=build_args,
             reporter=reporter,
             pull=request.pull,
+            uncached=request.no_cache_stages,
         )
         labels = {name: value or "" for name, value in request.labels.items()}
         try:
             solved = await solver.solve()
-            yield Built(solved, services, self._images, platform, labels, reporter)
+            yield Built(solved, services, self._images, platform, labels, reporter, solver.used)
         finally:
+            await caches.aclose()
             used = [result.key for result in solver.used]
             self.cache.let_go(used)
             self.cache.touch(used)
@@ -244,7 +261,11 @@ class Builder:
         self.workplace.sweep({str(record.document["identity"]) for record in self.cache.records()})
 
     def _services(
-        self, request: BuildRequest, blocking: Blocking, build_args: dict[str, str]
+        self,
+        request: BuildRequest,
+        blocking: Blocking,
+        build_args: dict[str, str],
+        imports: Imports | None = None,
     ) -> StepServices:
         return StepServices(
             snapshots=self._snapshots,
@@ -260,6 +281,8 @@ class Builder:
             proxy_env=proxy_environment(build_args),
             secrets=request.secrets,
             agents=request.agents,
+            imports=imports,
+            inline_cache=any(place.kind == "inline" for place in request.cache_to),
         )
 
 

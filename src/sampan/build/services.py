@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +25,9 @@ from sampan.build.remote import Fetched
 from sampan.build.seams import Executor, GivenSecrets, NoAgents, Secrets, SshAgents
 from sampan.linux.tree import remove_tree
 from sampan.snapshot.store import SnapshotStore
+
+if TYPE_CHECKING:
+    from sampan.build.caches.inbound import Imports
 
 _MIN_MANIFEST = 16
 
@@ -150,6 +154,8 @@ class StepServices:
     proxy_env: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=GivenSecrets)
     agents: SshAgents = field(default_factory=NoAgents)
+    imports: Imports | None = None
+    inline_cache: bool = False
 
     def folder(self, result: Result) -> str:
         """The directory of a result's own tree, which stays whatever it is called."""

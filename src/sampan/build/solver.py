@@ -17,7 +17,7 @@ snapshot; one that is killed leaves only such as the next start removes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from errno import ENOSPC
 from typing import Any, TypeVar
@@ -86,10 +86,13 @@ class Solver:
         build_args: Mapping[str, str],
         reporter: Reporter,
         pull: bool,
+        uncached: Collection[str] = (),
     ) -> None:
         self.plan = plan
         self.services = services
         self.runner = StepRunner(services)
+        self._fresh = StepRunner(replace(services, no_cache=True))
+        self._uncached = frozenset(name.lower() for name in uncached)
         self.reporter = reporter
         self._images = images
         self._layers = layers
@@ -130,10 +133,14 @@ class Solver:
         )
         result = await self._show_base(stage, compiled, result)
         made: list[Result] = []
+        is_fresh = not self._uncached.isdisjoint((stage.name or "", str(stage.index)))
         for step in compiled.steps:
-            result = await self._step(step, result)
+            result = await self._step(step, result, self._fresh if is_fresh else self.runner)
             made.append(result)
-        return SolvedStage(compiled, result, replace(base, layers=(*base.layers, *made)))
+        layers = (*base.layers, *made)
+        if self.services.imports is not None:
+            layers = self.services.imports.lineage(layers)
+        return SolvedStage(compiled, result, replace(base, layers=layers))
 
     async def _begin(self, stage: Stage) -> tuple[Draft, Result, Base]:
         """The config, the tree and the history that a stage begins with."""
@@ -186,20 +193,22 @@ class Solver:
         chain = image.config.chain_ids
         if not chain:
             return _EMPTY
-        layer = self._layers.get(str(chain[-1]))
-        if layer is None:
+        tree = base_tree(self._layers, str(chain[-1]))
+        if tree is None:
             raise Internal(f"image {image.id.short}: its layer {chain[-1]} is missing")
-        return Result(identity=str(chain[-1]), snapshot=layer.snapshot)
+        return tree
 
-    async def _step(self, step: Step, parent: Result) -> Result:
+    async def _step(self, step: Step, parent: Result, runner: StepRunner) -> Result:
         opened = await self._open_origins(step)
         with self.reporter.vertex(step.name, step.marks) as vertex:
             try:
-                result = await self._execute(step, parent, opened, vertex)
+                result = await self._execute(step, parent, opened, vertex, runner)
             except DockerfileError:
                 raise
             except (SampanError, OSError) as error:
                 raise self._located(error, step) from error
+            if not result.parent:  # results of older versions do not say it themselves
+                result = replace(result, parent=parent.identity)
             vertex.result = short_id(result)
             self._use(result)
             return result
@@ -219,17 +228,22 @@ class Solver:
         return []
 
     async def _execute(
-        self, step: Step, parent: Result, opened: list[origins.Origin | None], vertex: Vertex
+        self,
+        step: Step,
+        parent: Result,
+        opened: list[origins.Origin | None],
+        vertex: Vertex,
+        runner: StepRunner,
     ) -> Result:
         if isinstance(step, RunStep):
             pairs = zip(step.mounts, opened, strict=True)
             planned = tuple(PlannedMount(mount.mount, origin) for mount, origin in pairs)
-            return await self.runner.run(step, parent, planned, vertex)
+            return await runner.run(step, parent, planned, vertex)
         if isinstance(step, CopyStep):
             assert opened[0] is not None
-            return await self.runner.copy(step, parent, opened[0], vertex)
+            return await runner.copy(step, parent, opened[0], vertex)
         assert isinstance(step, WorkdirStep)
-        return await self.runner.workdir(step, parent, vertex)
+        return await runner.workdir(step, parent, vertex)
 
     async def _open(self, origin: Origin) -> origins.Origin:
         """A context as its folder, everything else as the directories of a root filesystem."""
@@ -297,6 +311,14 @@ class Solver:
         several = len(self.plan.stages) > 1
         prefix = (stage.name or f"stage-{stage.index}") if several else ""
         return StageNumbers(first, sum(counts.values()), prefix)
+
+
+def base_tree(layers: LayerTable, identity: str) -> Result | None:
+    """A base image's tree by its chain ID, or the empty one; None if it is not here."""
+    if identity == _EMPTY.identity:
+        return _EMPTY
+    layer = layers.get(identity)
+    return Result(identity=identity, snapshot=layer.snapshot) if layer is not None else None
 
 
 def wanted_stages(plan: StagePlan) -> list[int]:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 _REFUSED = {
     "annotation": "image annotations",
-    "cache-to": "exporting the build cache",
-    "no-cache-filter": "leaving single stages out of the cache",
     "push": "pushing the result",
 }
 
@@ -45,9 +43,15 @@ FLAGS = (
     several("build-arg", "Set build-time variables", shows="stringArray"),
     several("build-context", "Additional build contexts (e.g., name=path)", shows="stringArray"),
     several(
-        "cache-from", "External cache sources; accepted, the local cache is always used", shows="stringArray"
+        "cache-from",
+        'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")',
+        shows="stringArray",
     ),
-    several("cache-to", "Cache export destinations; not supported yet", shows="stringArray"),
+    several(
+        "cache-to",
+        'Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")',
+        shows="stringArray",
+    ),
     text("call", 'Set method for evaluating build ("check", "outline", "targets")', default="build"),
     text("cgroup-parent", 'Set the parent cgroup for the "RUN" instructions during build'),
     switch("check", 'Shorthand for "--call=check"'),
@@ -61,7 +65,7 @@ FLAGS = (
     text("metadata-file", "Write build result metadata to a file"),
     text("network", 'Set the networking mode for the "RUN" instructions during build', default="default"),
     switch("no-cache", "Do not use cache when building the image"),
-    several("no-cache-filter", "Do not cache specified stages; not supported yet", shows="stringArray"),
+    several("no-cache-filter", "Do not cache specified stages", shows="stringArray"),
     several("output", 'Output destination (format: "type=local,dest=path")', short="o", shows="stringArray"),
     several("platform", "Set target platform for build", shows="stringArray"),
     text("progress", 'Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty")'),
@@ -108,6 +112,10 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
             read_flag("--add-host", word, parse_extra_host) for word in options.several("add-host")
         ],
         "cgroupparent": options.text("cgroup-parent") or None,
+        "sampan.cache-to": [plan_cache(word, "dest") for word in options.several("cache-to")],
+        "sampan.no-cache-filter": [
+            name for word in options.several("no-cache-filter") for name in word.split(",")
+        ],
         "platform": _platform(options.several("platform")),
         "rm": True,
         "sampan.ssh": plan_agents(options.several("ssh"), environ),
@@ -120,7 +128,7 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     for name, value in (
         ("buildargs", plan_arguments(options.several("build-arg"), environ)),
         ("labels", read_labels((), options.several("label"))),
-        ("cachefrom", options.several("cache-from")),
+        ("cachefrom", [plan_cache(word, "src") for word in options.several("cache-from")]),
         ("ulimits", [read_flag("--ulimit", word, parse_ulimit) for word in options.several("ulimit")]),
     ):
         if value:
@@ -145,6 +153,17 @@ def wants_json(options: Options) -> bool:
     if options.text("format") not in ("text", "json"):
         raise InvalidArgument(f"--format {options.text('format')}: text or json is supported")
     return options.text("format") == "json" or ",format=json" in options.text("call")
+
+
+def plan_cache(word: str, key: str) -> str:
+    """A cache with the whole path of a folder: the engine may stand in another one."""
+    if "=" not in word:
+        return word
+    fields = [field.partition("=") for field in split_csv(word)]
+    whole = [(name, os.path.abspath(value) if name == key and value else value) for name, _, value in fields]
+    if any("," in value or '"' in value for _, value in whole):
+        raise Unsupported(f"{word}: commas and quotes in a cache's path are not supported")
+    return ",".join(f"{name}={value}" for name, value in whole)
 
 
 def plan_agents(words: Iterable[str], environ: Mapping[str, str]) -> list[str]:

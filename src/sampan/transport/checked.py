@@ -67,7 +67,7 @@ async def read_blob(blob: Blob, limit_bytes: int) -> bytes:
 
 async def iter_file(open_file: Callable[[], BinaryIO], start: int) -> AsyncIterator[bytes]:
     """A file's bytes from one on."""
-    file = await asyncio.to_thread(open_file)
+    file = open_file()  # in a thread, a cancelled task would leave it open
     try:
         await asyncio.to_thread(file.seek, start)
         while data := await asyncio.to_thread(file.read, PIECE_BYTES):

@@ -65,7 +65,6 @@ def test_the_clients_proxies_go_along_but_flags_win() -> None:
         ("--output", "type=registry"),
         ("-o", "type=image,push=true"),
         ("-o", "a", "-o", "b"),
-        ("--cache-to", "type=inline"),
         ("--platform", "linux/amd64,linux/arm64"),
         ("--build-context", "x=https://example.com"),
         ("--build-context", "x=oci-layout://y"),
