@@ -113,7 +113,7 @@ def test_what_is_not_here_is_left_out_of_the_pushed_index(tmp_path: Path) -> Non
 def test_a_name_that_moved_on_forgets_the_images_of_its_older_index(tmp_path: Path) -> None:
     async def work() -> None:
         async with ScriptedRegistry() as registry, RegistryScene(tmp_path) as scene:
-            add_index(registry, "1", OTHER, HOST)
+            raw = add_index(registry, "1", OTHER, HOST)
             name = registry.reference()
             other, old = await pull(scene, name, OTHER, HOST)
             add_index(registry, "1", OTHER, HOST, note="new")
@@ -122,6 +122,9 @@ def test_a_name_that_moved_on_forgets_the_images_of_its_older_index(tmp_path: Pa
             with pytest.raises(NotFound):
                 scene.store.resolve(str(name), OTHER)
             assert scene.store.get(other.id).is_dangling
+            blobs = {str(digest) for digest, _ in scene.content.walk()}
+            assert digest_of(registry.manifests["1"][1]) in blobs
+            assert digest_of(raw) not in blobs
 
     run(work)
 

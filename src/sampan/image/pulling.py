@@ -183,8 +183,9 @@ class Puller:
             abort.check()
             store.content.write(found.config.raw)
             store.content.write(found.manifest.raw)
-            if found.index is not None:
+            if found.index is not None and references:
                 store.content.write(found.index.raw)
+            before = store.index_digests(references)
             with store.database.transaction():
                 store.layers.name(unpacked)
                 store.record(
@@ -194,6 +195,7 @@ class Puller:
                     digests=[digest],
                     index=found.index,
                 )
+            store.forget_blobs(before)
             return _is_tidy(unpacked, sources)
 
 

@@ -285,6 +285,10 @@ class ImageStore:
         with self._lock:
             self._disposal.sweep(keep)
 
+    def index_digests(self, references: Iterable[Reference]) -> list[Digest]:
+        """The indexes that these names came by."""
+        return self._disposal.company_of(str(reference) for reference in references)[1]
+
     def forget_blobs(self, digests: Collection[Digest]) -> None:
         """Remove those of the blobs that no image or layer has."""
         with self._lock:
