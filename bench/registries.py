@@ -7,6 +7,7 @@ one layer more. Engines get both as a docker archive, without a network.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
 import json
@@ -100,6 +101,7 @@ class Registry:
             json.dump(settings, file)  # which is YAML, too
         # A child is in the network of the thread that starts it.
         self._process = within(engine.namespace, self._start)
+        atexit.register(self.close)  # also after Ctrl-C, when no scenario is finished
         within(engine.namespace, lambda: self._wait(port))
 
     def empty(self) -> None:
@@ -107,6 +109,7 @@ class Registry:
         shutil.rmtree(f"{self.folder}/data", ignore_errors=True)
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self._process.kill()
         self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
