@@ -61,7 +61,7 @@ test-integration: setup-test ## a real engine, from the command line and the API
 
 bench: setup ## how long things take, beside docker and podman where they are
 	$(AS_ROOT) $(BIN)/python bench/run.py
-	$(AS_ROOT) $(BIN)/python bench/registries.py
+	$(AS_ROOT) $(BIN)/python bench/serving.py
 
 run: setup ## the engine in the foreground
 	$(AS_ROOT) $(BIN)/sampan engine run

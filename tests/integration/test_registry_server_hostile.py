@@ -150,3 +150,18 @@ def _sha256_of_zeros(mib: int) -> str:
     for _ in range(mib):
         state.update(bytes(MIB))
     return state.hexdigest()
+
+
+def test_a_body_that_is_too_much_for_the_quota_is_refused_on_the_way(tmp_path: Path) -> None:
+    (tmp_path / "registry.toml").write_text('workers = 1\n[quota]\ntotal = "3MiB"\n')
+    with served_registry(tmp_path / "root", "--config", str(tmp_path / "registry.toml")) as served:
+        client = served.client()
+        client.push_blob("a", bytes(2 * MIB))
+        place = client.ask("POST", "/v2/a/blobs/uploads/")["Location"]
+        answer = client.ask("PATCH", place, bytes(4 * MIB))
+        assert (answer.status, answer.code) == (403, "DENIED")
+        assert sum(path.stat().st_size for path in (served.root / "uploads").iterdir()) < 4 * MIB
+        refused = served.client().ask(
+            "POST", "/v2/a/blobs/uploads/", b"x" * 2 * MIB, digest=digest_of(b"x" * 2 * MIB)
+        )
+        assert (refused.status, refused.code) == (403, "DENIED")

@@ -115,11 +115,12 @@ async def _serve(plan: Plan, listener: socket.socket, telemetry: Telemetry) -> N
     store = Store(plan.root, plan.quotas)
     upstreams = Upstreams(plan.caches, plan.upstream_settings, telemetry)
     access_log = AccessLog(plan.access_log) if plan.access_log is not None else None
-    with ThreadPoolExecutor(_THREADS, "disk") as threads:
+    with ThreadPoolExecutor(_THREADS, "disk") as threads, ThreadPoolExecutor(_THREADS, "send") as senders:
         service = Service(
             store,
             open_gate(plan),
             threads,
+            senders,
             telemetry,
             upstreams,
             plan.limits,

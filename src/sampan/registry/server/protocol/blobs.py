@@ -25,12 +25,13 @@ from sampan.registry.server.protocol.call import (
     not_modified,
 )
 from sampan.registry.server.protocol.ranges import parse_range
+from sampan.registry.server.protocol.sending import send_plainly
 from sampan.registry.server.storage.repository import Repository
 from sampan.registry.server.transit import TransitFailed
 
 OCTETS = "application/octet-stream"
 _IN_MEMORY_BYTES = 64 << 10
-_SLICE_BYTES = 4 << 20
+_SLICE_BYTES = 1 << 20
 _CACHING = "public, max-age=31536000, immutable"
 
 
@@ -94,28 +95,28 @@ async def send_file(
     response = web.StreamResponse(status=status, headers=fields)
     await response.prepare(call.request)
     try:
-        await _send(call, response, file, start, count)
-    except (TimeoutError, ConnectionError):
+        transport = call.request.transport
+        if transport is None:
+            raise ConnectionResetError
+        if transport.get_extra_info("sslcontext") is None:
+            await send_plainly(transport, file, start, count, call.service)
+        else:
+            await _send_encrypted(call, response, file, start, count)
+        await response.write_eof()
+    except OSError:  # the client is gone or too slow, or the disk has failed
         _abort(call)
     return response
 
 
-async def _send(call: Call, response: web.StreamResponse, file: BinaryIO, start: int, count: int) -> None:
-    transport = call.request.transport
-    if transport is None:
-        raise ConnectionResetError
-    loop = asyncio.get_running_loop()
-    is_plain = transport.get_extra_info("sslcontext") is None
-    end = start + count
-    while start < end:
-        size = min(_SLICE_BYTES, end - start)
+async def _send_encrypted(
+    call: Call, response: web.StreamResponse, file: BinaryIO, start: int, count: int
+) -> None:
+    while count:
+        data = await call.block(os.pread, file.fileno(), min(_SLICE_BYTES, count), start)
         async with asyncio.timeout(call.service.limits.stall_s):
-            if is_plain:
-                await loop.sendfile(transport, file, start, size)
-            else:
-                await response.write(await call.block(os.pread, file.fileno(), size, start))
-        start += size
-    await response.write_eof()
+            await response.write(data)
+        start += len(data)
+        count -= len(data)
 
 
 async def _pass_on(call: Call, repository: Repository, digest: Digest) -> web.StreamResponse:
@@ -141,7 +142,7 @@ async def _pass_on(call: Call, repository: Repository, digest: Digest) -> web.St
             async with asyncio.timeout(call.service.limits.stall_s):
                 await response.write(part)
         await response.write_eof()
-    except (TransitFailed, TimeoutError, ConnectionError):
+    except (TransitFailed, OSError):
         _abort(call)
     return response
 

@@ -52,6 +52,8 @@ class Service:
     store: Store
     gate: Gate
     threads: ThreadPoolExecutor
+    """For what waits for the disk."""
+    senders: ThreadPoolExecutor
     telemetry: Telemetry
     upstreams: Upstreams
     limits: Limits = field(default_factory=Limits)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sampan.errors import DiskFull, InvalidArgument
 from sampan.registry.server import telemetry
 from sampan.registry.server.access import token_endpoint
 from sampan.registry.server.errors import Refusal
@@ -111,22 +110,15 @@ async def _respond_safely(service: Service, request: web.BaseRequest, seen: _See
         return await _respond(service, request, seen)
     except Refusal as error:
         return _refuse(request, error)
-    except DiskFull:
-        return _refuse(request, Refusal("UNAVAILABLE", "no space left on the registry's disk", status=507))
-    except InvalidArgument as error:
-        return _refuse(request, Refusal("UNSUPPORTED", error.message, status=400))
     except ConnectionError:  # nobody is there to read it
         return _refuse(request, Refusal("SIZE_INVALID", "the body ended early"))
-    except OSError as error:
+    except Exception as error:
         logger.exception("%s %s", request.method, request.path)
         return _refuse(request, _explain(error))
-    except Exception:
-        logger.exception("%s %s", request.method, request.path)
-        return _refuse(request, Refusal("UNKNOWN", "the registry failed; its log says why"))
 
 
-def _explain(error: OSError) -> Refusal:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def _explain(error: Exception) -> Refusal:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Refusal("UNAVAILABLE", "no space left on the registry's disk", status=507)
     return Refusal("UNKNOWN", "the registry failed; its log says why")
 

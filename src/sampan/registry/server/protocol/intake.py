@@ -94,8 +94,13 @@ class Body:
         return part
 
 
-async def receive(call: Call, upload: Upload, most_bytes: int | None = None) -> list[bytes]:
-    """Write a body to an upload, but for its last block, which is given back to be written with what follows."""
+async def receive(
+    call: Call, upload: Upload, most_bytes: int | None = None, room_bytes: int | None = None
+) -> list[bytes]:
+    """Write a body to an upload, but for its last block, which is given back to be written with what follows.
+
+    `most_bytes` is what the chunk's range says, `room_bytes` what there is room for.
+    """
     body = Body(call.request, call.service.limits)
     block = await body.read_block()
     received = _size(block)
@@ -107,8 +112,8 @@ async def receive(call: Call, upload: Upload, most_bytes: int | None = None) -> 
             break
         block = following
         received += _size(block)
-        _require_room(received, most_bytes)
-    _require_room(received, most_bytes)
+        _require_room(received, most_bytes, room_bytes)
+    _require_room(received, most_bytes, room_bytes)
     call.service.telemetry.add(RECEIVED, received)
     if body.failure is not None:
         async with _writing(call, upload, block):
@@ -142,7 +147,9 @@ def _size(parts: Sequence[bytes]) -> int:
     return sum(len(part) for part in parts)
 
 
-def _require_room(received: int, most_bytes: int | None) -> None:
+def _require_room(received: int, most_bytes: int | None, room_bytes: int | None) -> None:
+    if room_bytes is not None and received > room_bytes:
+        raise Refusal("DENIED", "quota exceeded", detail={"left": room_bytes})
     if most_bytes is not None and received > most_bytes:
         raise Refusal("SIZE_INVALID", "more bytes came than the Content-Range says")
 

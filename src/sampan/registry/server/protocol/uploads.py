@@ -55,8 +55,7 @@ async def append(call: Call) -> web.StreamResponse:
     """PATCH: a chunk, or a stream of unknown length."""
     upload = await _resume(call)
     try:
-        most_bytes = _require_order(call, upload)
-        block = await receive(call, upload, most_bytes)
+        block = await receive(call, upload, _require_order(call, upload), await _room(call, upload))
         await _settled(call, upload.write, block)
     finally:
         await _settled(call, upload.suspend)
@@ -83,8 +82,7 @@ async def cancel_upload(call: Call) -> web.StreamResponse:
 async def _finish(call: Call, upload: Upload, digest: Digest) -> web.StreamResponse:
     upload.expect(digest.algorithm)
     try:
-        most_bytes = _require_order(call, upload)
-        block = await receive(call, upload, most_bytes)
+        block = await receive(call, upload, _require_order(call, upload), await _room(call, upload))
     except BaseException:
         await _settled(call, upload.suspend if _is_session(call) else upload.discard)
         raise
@@ -157,6 +155,11 @@ def _require_order(call: Call, upload: Upload) -> int | None:
     if length is not None and length != chunk[1]:
         raise Refusal("SIZE_INVALID", "Content-Length and Content-Range do not agree")
     return chunk[1]
+
+
+async def _room(call: Call, upload: Upload) -> int | None:
+    """What quotas leave: known before the body, as nobody should fill the disk with what is refused at its end."""
+    return await call.block(call.store.room_for, upload) if call.store.room.is_limited else None
 
 
 def _is_session(call: Call) -> bool:

@@ -102,7 +102,7 @@ def _collect_repository(
 ) -> None:
     known = read_documents(repository, repository.index())  # before the lock: pushes need not wait for it
     with repository.lock():
-        index = repository.index()
+        index = repository.index_to_change()
         documents = read_documents(repository, index, known)
         doomed = _find_untagged(index, documents, grace, now_s)
         for digest in doomed:

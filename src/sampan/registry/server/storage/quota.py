@@ -49,6 +49,21 @@ class QuotaKeeper:
             _check("registry", self.count_total(), size, self._quotas.total_bytes)
             self._total += size
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self._quotas.total_bytes is not None or bool(self._quotas.repositories)
+
+    def left(self, repository: Repository) -> int | None:
+        """How many bytes more a repository may take."""
+        found = []
+        limit = self._quotas.of(repository.name)
+        if limit is not None:
+            found.append(limit - repository_bytes(repository))
+        if self._quotas.total_bytes is not None:
+            found.append(self._quotas.total_bytes - self.count_total())
+        return max(0, min(found)) if found else None
+
     def count_total(self) -> int:
         """What all blobs take."""
         started = time.monotonic()

@@ -57,9 +57,10 @@ class IndexCache:
         known = self._known.get(path)
         if known is not None and known[0] == mark:
             return known[1]
-        return self._read_file(path)
+        return self.read_file(path)
 
-    def _read_file(self, path: str) -> RepositoryIndex:
+    def read_file(self, path: str) -> RepositoryIndex:
+        """The same, whatever has been read before."""
         try:
             with open(path, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -89,6 +90,10 @@ class Repository:
     def index(self) -> RepositoryIndex:
         """What it holds now."""
         return self._cache.read(f"{self.path}/index.json")
+
+    def index_to_change(self) -> RepositoryIndex:
+        """The same, read anew. Under the lock: a time stamp is too coarse to be sure that a file is the same."""
+        return self._cache.read_file(f"{self.path}/index.json")
 
     def blob(self, digest: Digest) -> str:
         """Where a blob of it lies, if it has it."""

@@ -81,7 +81,7 @@ def _retain_in(repository: Repository, rules: Sequence[RetentionRule], *, is_tri
         return []
     known = read_documents(repository, repository.index())
     with repository.lock():
-        index = repository.index()
+        index = repository.index_to_change()
         doomed = plan_retention(index, rules, now_ns())
         manifests, companions = plan_orphans(index, read_documents(repository, index, known), doomed)
         tags = doomed | companions

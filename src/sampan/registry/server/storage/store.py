@@ -69,6 +69,11 @@ class Store:
         finally:
             upload.discard()
 
+    def room_for(self, upload: Upload) -> int | None:
+        """How many bytes more an upload may bring; None: any number."""
+        left = self.room.left(self.repository(upload.repository))
+        return None if left is None else max(0, left - upload.size)
+
     def require_room(self, repository: Repository, digest: Digest, size: int) -> None:
         """Refuse a blob that is too much for the quotas; one that is here already is not."""
         if repository.blob_size(digest) is None:
@@ -127,7 +132,7 @@ class Store:
             upload.write([raw])
             upload.sync()
             with repository.lock():
-                index = repository.index()
+                index = repository.index_to_change()
                 if precondition is not None:
                     precondition(index)
                 self.require_room(repository, digest, len(raw))
@@ -145,7 +150,7 @@ class Store:
         if not repository.exists:
             raise manifest_unknown(repository.name, reference)
         with repository.lock():
-            index = repository.index()
+            index = repository.index_to_change()
             if reference in index.tags:
                 repository.write_index(index.without_tags([reference]))
             elif reference in index.manifests:
@@ -212,7 +217,7 @@ def _decode(raw: bytes, declared_type: str) -> Document:
 
 
 def _find_user(repository: Repository, digest: Digest) -> str:
-    index = repository.index()
+    index = repository.index_to_change()
     if str(digest) in index.manifests:
         return str(digest)
     for record in index.manifests.values():
