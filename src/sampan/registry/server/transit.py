@@ -15,7 +15,7 @@ from sampan.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
     from sampan.registry.server.protocol.call import Service
-    from sampan.registry.server.storage.uploads import Upload
+    from sampan.registry.server.storage.upload import Upload
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from sampan.registry.server.errors import Refusal, manifest_invalid
 from sampan.registry.server.protocol.call import Call, Limits
-from sampan.registry.server.storage.uploads import Upload
+from sampan.registry.server.storage.upload import Upload
 
 BLOCK_BYTES = 1 << 20
 RECEIVED = "sampan_registry_received_bytes_total"

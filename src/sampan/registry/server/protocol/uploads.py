@@ -20,7 +20,7 @@ from sampan.registry.server.protocol.call import Call, answer, read_digest
 from sampan.registry.server.protocol.intake import receive
 from sampan.registry.server.protocol.ranges import parse_chunk
 from sampan.registry.server.storage.repository import Repository
-from sampan.registry.server.storage.uploads import DEFAULT_ALGORITHM, Upload
+from sampan.registry.server.storage.upload import DEFAULT_ALGORITHM, Upload
 
 Result = TypeVar("Result")
 

@@ -26,7 +26,8 @@ from sampan.registry.server.storage.index import Record, RepositoryIndex
 from sampan.registry.server.storage.quota import QuotaKeeper, Quotas
 from sampan.registry.server.storage.repository import IndexCache, Repository, now_ns
 from sampan.registry.server.storage.tree import Tree, link_blob
-from sampan.registry.server.storage.uploads import Upload, Uploads
+from sampan.registry.server.storage.upload import Upload
+from sampan.registry.server.storage.uploads import Uploads
 
 _KEPT_REPOSITORIES = 4096
 

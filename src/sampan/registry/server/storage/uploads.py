@@ -2,138 +2,32 @@
 """Uploads in progress: a file that grows, and beside it whose it is.
 
 Holds: one request at a time writes to an upload (flock; a second is refused). What has been written stays when the
-server is killed: the next process goes on from the file's length. A digest noted beside the file is believed only
-while the machine has not been restarted since, as a power cut may have taken bytes that were never synced.
+server is killed: the next process goes on from the file's length.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.oci.digest import HEX_LENGTHS, Digest, parse_digest
-from sampan.registry.server.errors import Refusal, digest_invalid, upload_unknown
+from sampan.oci.digest import HEX_LENGTHS
+from sampan.registry.server.errors import Refusal, upload_unknown
 from sampan.registry.server.storage.tree import Tree, unlink_if_there
+from sampan.registry.server.storage.upload import DEFAULT_ALGORITHM, Upload, UploadState
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-DEFAULT_ALGORITHM = "sha256"
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEPT_HASHES = 1024
-_READ_BYTES = 1 << 20
-_MAX_VECTORS = 512
-
-
-class _State(msgspec.Struct):
-    """The file beside the bytes."""
-
-    repository: str
-    algorithm: str = DEFAULT_ALGORITHM
-    digest: str = ""
-    size: int = 0
-    boot: str = ""
-
-
-class Upload:
-    """One upload, held by one request."""
-
-    def __init__(self, uploads: Uploads, name: str, state: _State, descriptor: int) -> None:
-        self.name = name
-        self.repository = state.repository
-        self._uploads = uploads
-        self._state = state
-        self._descriptor = descriptor
-        self.size = os.fstat(descriptor).st_size
-        self._hash = uploads.take_hash(name, self.size) if self.size else hashlib.new(state.algorithm)
-
-    @property
-    def path(self) -> str:
-        """The bytes."""
-        return self._uploads.data_path(self.name)
-
-    def write(self, parts: Sequence[bytes]) -> None:
-        """Append."""
-        running, self._hash = self._hash, None  # until the bytes are written, it would be that of other bytes
-        self._append([memoryview(part) for part in parts if part])
-        if running is not None:
-            for part in parts:
-                running.update(part)
-        self._hash = running
-
-    def expect(self, algorithm: str) -> None:
-        """The digest will be of this algorithm, which may be known at the end only."""
-        if not self.size:
-            self._hash = hashlib.new(algorithm)
-
-    def suspend(self) -> None:
-        """Let the next request go on, in this process or another."""
-        if self._hash is not None:
-            self._uploads.keep_hash(self.name, self.size, self._hash)
-            self._state.digest = str(Digest.from_hash(self._hash))
-            self._state.size = self.size
-            self._state.boot = self._uploads.boot
-        self._uploads.write_state(self.name, self._state)
-        self.close()
-
-    def check(self, expected: Digest) -> None:
-        """The bytes have this digest; refused otherwise."""
-        if self._digest(expected.algorithm) != expected:
-            raise digest_invalid(str(expected))
-
-    def sync(self) -> None:
-        """The bytes are on disk."""
-        os.fdatasync(self._descriptor)
-
-    def discard(self) -> None:
-        """Give it up, or let go of the name when the blob has another."""
-        unlink_if_there(self._uploads.state_path(self.name))
-        unlink_if_there(self.path)
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the lock."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _append(self, views: list[memoryview]) -> None:
-        while views:
-            written = os.writev(self._descriptor, views[:_MAX_VECTORS])
-            self.size += written
-            while views and written >= len(views[0]):
-                written -= len(views.pop(0))
-            if written:
-                views[0] = views[0][written:]
-
-    def _digest(self, algorithm: str) -> Digest:
-        if self._hash is not None and self._hash.name == algorithm:
-            return Digest.from_hash(self._hash)
-        noted = self._state
-        if noted.digest and noted.size == self.size and noted.boot == self._uploads.boot:
-            digest = parse_digest(noted.digest)
-            if digest.algorithm == algorithm:
-                return digest
-        return self._hash_file(algorithm)
-
-    def _hash_file(self, algorithm: str) -> Digest:
-        state = hashlib.new(algorithm)
-        buffer = bytearray(_READ_BYTES)
-        offset = 0
-        while count := os.preadv(self._descriptor, [buffer], offset):
-            state.update(memoryview(buffer)[:count])
-            offset += count
-        return Digest.from_hash(state)
 
 
 class Uploads:
@@ -151,7 +45,7 @@ class Uploads:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(self.data_path(name), flags, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return Upload(self, name, _State(repository, algorithm), descriptor)
+        return Upload(self, name, UploadState(repository, algorithm), descriptor)
 
     def resume(self, repository: str, name: str) -> Upload:
         """An upload of this repository, for this request alone."""
@@ -207,7 +101,7 @@ class Uploads:
         """Where the rest is."""
         return f"{self._directory}/{name}.json"
 
-    def write_state(self, name: str, state: _State) -> None:
+    def write_state(self, name: str, state: UploadState) -> None:
         """Say whose it is; a state that is lost costs the upload and nothing else, so it is not synced."""
         temporary = f"{self._directory}/{token_hex(16)}.tmp"
         with open(temporary, "wb") as file:
@@ -245,12 +139,12 @@ class Uploads:
             raise upload_unknown(name) from None
         return descriptor
 
-    def _read_state(self, repository: str, name: str) -> _State:
+    def _read_state(self, repository: str, name: str) -> UploadState:
         if not _ID.fullmatch(name):
             raise upload_unknown(name)
         try:
             with open(self.state_path(name), "rb") as file:
-                state = msgspec.json.decode(file.read(), type=_State)
+                state = msgspec.json.decode(file.read(), type=UploadState)
         except (FileNotFoundError, msgspec.DecodeError):
             raise upload_unknown(name) from None
         if state.repository != repository or state.algorithm not in HEX_LENGTHS:
