@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -315,3 +316,24 @@ def test_a_blob_that_was_cut_short_is_replaced_by_the_next_push(store: Store) ->
         Path(path).write_bytes(b"who")  # a disk that lost its end
     push_blob(store, "a", b"whole")
     assert Path(store.repository("a").blob(digest)).read_bytes() == b"whole"
+
+
+def test_referrers_come_in_pages_in_the_order_of_digests(store: Store) -> None:
+    from sampan.registry.server.protocol.listing import _MOST_REFERRERS, _find_referrers
+
+    subject = Descriptor.of(b"subject", OCI_MANIFEST)
+    push_image(store, "a", subject=subject)
+    repository = store.repository("a")
+    index = repository.index()
+    (record,) = index.manifests.values()
+    for number in range(_MOST_REFERRERS + 10):
+        raw = manifest(subject=subject, annotations={"n": str(number)})
+        Path(repository.blob(Digest.of(raw))).write_bytes(raw)
+        index = index.with_manifest(replace(record, digest=str(Digest.of(raw)), size=len(raw)))
+    with repository.lock():
+        repository.write_index(index)
+    first = _find_referrers(repository, subject.digest, "")
+    assert len(first) == _MOST_REFERRERS + 1, "one more than a page, so that it is known that there are more"
+    rest = _find_referrers(repository, subject.digest, str(first[_MOST_REFERRERS - 1].digest))
+    assert [item.digest for item in rest][:1] == [first[-1].digest]
+    assert {str(item.digest) for item in (*first, *rest)} == set(index.manifests)
