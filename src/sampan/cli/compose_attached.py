@@ -11,7 +11,7 @@ import os
 from sampan.cli.command import UsageError
 from sampan.cli.compose_display import Display
 from sampan.cli.compose_logs import Lines, LogPrinter
-from sampan.cli.compose_session import STAYS, open_progress, open_work
+from sampan.cli.compose_session import add_hint, open_progress, open_work, tell_left
 from sampan.cli.output import STDOUT
 from sampan.errors import Cancelled, SampanError
 
@@ -44,11 +44,8 @@ def stay(
         return staying.stop(INTERRUPTED)
     except SampanError as error:
         display.close()
-        if isinstance(error, Cancelled) and staying.interrupted:
-            return staying.stop(INTERRUPTED)
         staying.settle()
-        if work.has_changed:
-            error.hint = error.hint or STAYS
+        add_hint(error, tell_left(work))
         raise
 
 
@@ -68,7 +65,6 @@ class _Staying:
         self.wanted = wanted
         self.work = work
         self.display = display
-        self.interrupted = False
         self.attached: Attached | None = None
         self._services = attached_services(options, project, wanted.targets)
         self._exit_from = options.text("exit-code-from")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sampan.cli.compose import load_project, make_invocation, make_load_options
 from sampan.cli.compose_display import Display, open_display
 from sampan.cli.flags import switch
+from sampan.errors import SampanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sampan.compose.project import Project
     from sampan.compose.running.project_work import ProjectWork
 
-STAYS = "what has been made stays: `sampan compose down` removes it"
+REMOVES = "`sampan compose down` removes what there is"
 HOST_CA = switch("host-ca", "Trust the host's certificate authorities while images are built")
 
 
@@ -52,9 +53,30 @@ def limited(work: ProjectWork, timeout_s: int) -> Iterator[None]:
     try:
         yield
     except Cancelled as error:
-        raise Cancelled(f"application not healthy after {timeout_s}s", hint=STAYS) from error
+        raise Cancelled(f"application not healthy after {timeout_s}s") from error
     finally:
         timer.cancel()
+
+
+def tell_left(work: ProjectWork) -> str:
+    """What a failure leaves, and what to do about it; nothing where nothing has begun."""
+    if not work.has_changed:
+        return ""
+    from sampan.compose.running.scene import observe_containers
+
+    try:
+        found = observe_containers(work.engine, work.project.name)
+    except SampanError:
+        return f"the engine does not say what is left: {REMOVES}"
+    if not found:
+        return "no container has been made"
+    return f"left: {', '.join(f'{each.name} ({each.state})' for each in found)}; {REMOVES}"
+
+
+def add_hint(error: SampanError, hint: str) -> None:
+    """Behind the one that it has."""
+    if hint:
+        error.hint = f"{error.hint}; {hint}" if error.hint else hint
 
 
 def is_dry_run(context: Context, options: Options) -> bool:

@@ -43,7 +43,8 @@ def _iter_values(project: Project, service: Service) -> list[tuple[str, Any]]:
         for reference in references:
             held = objects.get(reference.source)
             if held is not None:
-                values.append((f"{kind}.{_plain(reference.source)}", [held.file, held.content]))
+                content = held.content or project.file_digests.get(held.file, "")
+                values.append((f"{kind}.{_plain(reference.source)}", [held.file, content]))
     return values
 
 

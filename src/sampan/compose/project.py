@@ -24,7 +24,8 @@ class Project:
 
     `env_files` are those that were asked for, not the ``.env`` that was merely there.
 
-    `tree` is what was read, with marks, so that what is found wrong later can still name a line.
+    `tree` is what was read, with marks, so that what is found wrong later can still name a line;
+    `file_digests` are those of the files of configs and secrets, once they have been read (`running.contents`).
     """
 
     name: str = ""
@@ -40,6 +41,7 @@ class Project:
     files: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    file_digests: Mapping[str, str] = field(default_factory=dict)
     tree: Table = field(default_factory=Table, repr=False, compare=False)
 
     @property

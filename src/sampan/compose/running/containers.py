@@ -31,6 +31,8 @@ from sampan.compose.steps import (
 from sampan.errors import Conflict, InvalidArgument, NotFound, NotModified, PermissionDenied
 
 _SHORT = 12
+_ANONYMOUS = "com.docker.volume.anonymous"
+_ANONYMOUS_LENGTH = 64
 
 
 class ContainerWork:
@@ -92,7 +94,7 @@ class ContainerWork:
         if old.is_running:
             try_hooks(self._engine, old.id, old.name, service.pre_stop, self._report)
         self._stop(old.id)
-        self._remove(old.id, volumes=self._renew_volumes)
+        self._remove(old, volumes=self._renew_volumes)
         self._engine.containers.rename(created, step.name)
         self._remember(step.service, step.number, created)
         self._report.done(step.subject, "Recreated", ", ".join(step.reasons))
@@ -130,7 +132,7 @@ class ContainerWork:
     def remove(self, step: RemoveContainer, *, volumes: bool) -> None:
         """Remove it; `volumes` takes its anonymous ones along."""
         self._report.working(step.subject, "Removing", step.reason)
-        self._remove(step.container.id, volumes=volumes)
+        self._remove(step.container, volumes=volumes)
         self._forget(step.container)
         self._report.done(step.subject, "Removed", step.reason)
 
@@ -206,14 +208,26 @@ class ContainerWork:
         except (NotModified, NotFound):
             return
 
-    def _remove(self, container_id: str, *, volumes: bool) -> None:
+    def _remove(self, container: ObservedContainer, *, volumes: bool) -> None:
         try:
-            self._engine.containers.remove(container_id, force=True, volumes=volumes)
+            self._engine.containers.remove(container.id, force=True, volumes=volumes)
         except NotFound:
             return
         except Conflict as error:
             if "already in progress" not in error.message:
                 raise
+        if volumes:
+            self._remove_handed_on(container)
+
+    def _remove_handed_on(self, container: ObservedContainer) -> None:
+        """Anonymous volumes that came from the container before it: the engine takes them for named ones."""
+        for name in container.volumes:
+            if len(name) == _ANONYMOUS_LENGTH:
+                try:
+                    if _ANONYMOUS in (self._engine.volumes.inspect(name).get("Labels") or {}):
+                        self._engine.volumes.remove(name)
+                except (NotFound, Conflict):
+                    continue
 
     def _find(self, step: StartContainer) -> str:
         service = self._project.services[step.service]

@@ -40,6 +40,9 @@ class BuildFailed(SampanError):  # noqa: N818 - named after the fact, as all of 
 class ImageWork:
     """Pulls and builds, and knows the ids of images by the services that use them."""
 
+    # Nothing is half made by one that is not waited for: the engine ends it when its connection closes.
+    may_be_left = True
+
     def __init__(
         self,
         engine: Engine,
@@ -98,6 +101,9 @@ class ImageWork:
                     self.build(self._project.services[name], step.image)
                 return
             self._report.failed(step.subject, "Error", error.message)
+            if isinstance(step, PullImage):
+                whose = f"service{'s' if len(step.services) > 1 else ''} {', '.join(step.services)}"
+                error.message = f"{whose}: cannot pull image {step.image}: {error.message}"
             raise
 
     def _pull(self, step: PullImage) -> None:

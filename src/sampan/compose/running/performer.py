@@ -43,6 +43,7 @@ class Performer:
         interruption: Interruption,
         *,
         remove_anonymous_volumes: bool = False,
+        may_be_left: bool = False,
     ) -> None:
         self._engine = engine
         self._project = project
@@ -50,6 +51,7 @@ class Performer:
         self._report = report
         self._interruption = interruption
         self._remove_volumes = remove_anonymous_volumes
+        self.may_be_left = may_be_left
         self._verbs: dict[type[Step], Callable[[Any], None]] = {
             CreateNetwork: self._create_network,
             RemoveNetwork: self._remove_network,

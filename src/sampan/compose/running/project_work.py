@@ -150,7 +150,7 @@ class ProjectWork:
         plan = plan_down(self.project, observed, DownOptions(targets=services, remove_orphans=True))
         stops = tuple(step for step in plan.steps if isinstance(step, StopContainer))
         plan = Plan(steps=stops)
-        self._take_away(plan, observed, stop_timeout_s=stop_timeout_s, volumes=False)
+        self._take_away(plan, observed, stop_timeout_s=stop_timeout_s, volumes=False, may_be_left=True)
         return plan
 
     def pull(self, plan: Plan, settings: UpSettings) -> None:
@@ -186,7 +186,13 @@ class ProjectWork:
         )
 
     def _take_away(
-        self, plan: Plan, observed: Observed, *, stop_timeout_s: int | None, volumes: bool
+        self,
+        plan: Plan,
+        observed: Observed,
+        *,
+        stop_timeout_s: int | None,
+        volumes: bool,
+        may_be_left: bool = False,
     ) -> None:
         containers = self._containers(observed, UpSettings(stop_timeout_s=stop_timeout_s), {})
         performer = Performer(
@@ -196,6 +202,7 @@ class ProjectWork:
             self.report,
             self.interruption,
             remove_anonymous_volumes=volumes,
+            may_be_left=may_be_left,
         )
         self._carry_out(plan, performer)
 
@@ -207,7 +214,9 @@ class ProjectWork:
                 self.report.notice(f"DRY-RUN MODE - {line}")
             return
         self.has_changed = self.has_changed or bool(plan.steps)
-        run_plan(plan, perform, interruption=self.interruption, at_once=self._at_once)
+        run_plan(
+            plan, perform, interruption=self.interruption, at_once=self._at_once, leaves=perform.may_be_left
+        )
 
 
 def split_plan(plan: Plan) -> tuple[Plan, Plan]:

@@ -2,7 +2,9 @@
 """Carry out a plan: each step when what it needs is done, as many at the same time as is allowed.
 
 Holds: when a step fails, or somebody interrupts, no further step begins, and those that have begun come to their
-end (a container is never left half made because another one failed). The first failure is what is raised.
+end (a container is never left half made because another one failed). The first failure is what is raised. Who must
+not wait for that (a pull may take minutes, a stop its grace period) says so: steps that have begun are left alone,
+and end with the process.
 """
 
 from __future__ import annotations
@@ -40,10 +42,25 @@ class Interruption:
 
 
 def run_plan(
-    plan: Plan, perform: Callable[[Step], None], *, interruption: Interruption, at_once: int = 0
+    plan: Plan,
+    perform: Callable[[Step], None],
+    *,
+    interruption: Interruption,
+    at_once: int = 0,
+    leaves: bool = False,
 ) -> None:
-    """Do all steps; `at_once` is how many may be done at the same time, 0 for the default."""
-    _Run(plan, perform, interruption, at_once or MOST_AT_ONCE).run()
+    """Do all steps; `at_once` is how many may be done at the same time, 0 for the default.
+
+    With `leaves` nothing that has begun is waited for once somebody interrupts or a step fails.
+    """
+    run = _Run(plan, perform, interruption, at_once or MOST_AT_ONCE)
+    try:
+        run.work(leaves=leaves)
+    except BaseException:
+        interruption.interrupt()
+        if not leaves:
+            run.drain()
+        raise
 
 
 class _Run:
@@ -59,27 +76,21 @@ class _Run:
         self._busy = 0
         self._failure: BaseException | None = None
 
-    def run(self) -> None:
-        try:
-            self._work()
-        except BaseException:
-            self._interruption.interrupt()
-            self._drain()
-            raise
-        if self._failure is not None:
-            raise self._failure
-
-    def _work(self) -> None:
+    def work(self, *, leaves: bool) -> None:
         with self._changed:
             while True:
                 if self._failure is None:
                     self._begin_ready()
+                elif leaves:
+                    break
                 if not self._busy:
                     break
                 self._changed.wait()
-        assert self._failure is not None or not self._left, "a plan's steps need each other in a circle"
+        if self._failure is not None:
+            raise self._failure
+        assert not self._left, "a plan's steps need each other in a circle"
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         with self._changed:
             while self._busy:
                 self._changed.wait()

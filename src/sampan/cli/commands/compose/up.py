@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from sampan.cli.command import ANY, Command, UsageError
+from sampan.cli.command import ANY, Command, Exit, UsageError
 from sampan.cli.compose import load_project
 from sampan.cli.compose_flags import DRY_RUN
 from sampan.cli.compose_session import (
     HOST_CA,
-    STAYS,
+    add_hint,
     building,
     is_dry_run,
     limited,
     open_progress,
     open_work,
+    tell_left,
 )
 from sampan.cli.flags import number, several, switch, text
 from sampan.errors import InvalidArgument, SampanError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sampan.compose.project import Project
     from sampan.compose.running.project_work import ProjectWork, UpSettings
 
+INTERRUPTED = 130
 _ABORTS = ("abort-on-container-exit", "abort-on-container-failure")
 
 
@@ -48,13 +50,14 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
 
 
 def bring_up(work: ProjectWork, wanted: UpOptions, settings: UpSettings, *, timeout_s: int = 0) -> None:
-    """As `ProjectWork.up`; an error says that what was made stays, and a time limit is one."""
+    """As `ProjectWork.up`; who is interrupted, and an error, which a time limit is one of, say what is left."""
     try:
         with limited(work, timeout_s):
             work.up(wanted, settings)
+    except KeyboardInterrupt:
+        raise Exit(INTERRUPTED, "interrupted", hint=tell_left(work)) from None
     except SampanError as error:
-        if work.has_changed and error.hint != STAYS:
-            error.hint = f"{error.hint}; {STAYS}" if error.hint else STAYS
+        add_hint(error, tell_left(work))
         raise
 
 
