@@ -80,6 +80,16 @@ def test_the_second_build_is_cached(docker: DockerClient, project: Path) -> None
     assert "red-Noise" not in said
 
 
+def test_one_stage_without_the_cache(docker: DockerClient, project: Path) -> None:
+    write(
+        project,
+        "FROM busybox AS one\nRUN echo a >/a\nFROM busybox\nCOPY --from=one /a /\nRUN echo b | tr b B\n",
+    )
+    docker("build", str(project))
+    said = docker("build", "--no-cache-filter", "one", str(project)).stderr
+    assert said.count("CACHED") < docker("build", str(project)).stderr.count("CACHED")
+
+
 def test_the_image_id_in_files_and_quietly(docker: DockerClient, project: Path, tmp_path: Path) -> None:
     iid, metadata = tmp_path / "iid", tmp_path / "metadata"
     options = ("--iidfile", str(iid), "--metadata-file", str(metadata), "-t", "built:1")
@@ -132,7 +142,6 @@ def test_a_missing_dockerfile(docker: DockerClient, project: Path) -> None:
 def test_what_we_do_not_do_is_refused_by_name(docker: DockerClient, project: Path, tmp_path: Path) -> None:
     for flag, said in {
         f"--cache-to=type=local,dest={tmp_path}/cache": "--cache-to type=local",
-        "--no-cache-filter=base": "--no-cache-filter",
         "--platform=linux/amd64,linux/arm64": "one platform a build",
         f"--output=type=oci,tar=false,dest={tmp_path}/oci": "tar=false",
     }.items():

@@ -39,6 +39,7 @@ class Wanted:
     folders: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""
     no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
     pull: bool = False
     network: str = "default"
     extra_hosts: tuple[str, ...] = ()
@@ -64,7 +65,8 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
         images=images,
         folders=folders,
         platform=attributes.get("platform", ""),
-        no_cache="no-cache" in attributes,
+        no_cache=attributes.get("no-cache") == "",
+        no_cache_stages=tuple(filter(None, attributes.get("no-cache", "").split(","))),
         pull=attributes.get("image-resolve-mode") == "pull",
         network=attributes.get("force-network-mode") or "default",
         extra_hosts=tuple(_extra_hosts(attributes.get("add-hosts", ""))),
@@ -74,8 +76,6 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
 
 
 def _refuse(attributes: Mapping[str, str]) -> None:
-    if attributes.get("no-cache"):
-        raise Unsupported("--no-cache-filter: leaving single stages out of the cache is not supported yet")
     if "," in attributes.get("platform", ""):
         raise Unsupported(
             f"--platform {attributes['platform']}: one platform a build is supported",

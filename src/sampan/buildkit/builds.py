@@ -19,7 +19,7 @@ from sampan.build.errors import BuildFailed
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
-from sampan.buildkit.exporting import export, plan_exporters, refuse_unsupported
+from sampan.buildkit.exporting import export, has_inline_cache, plan_exporters, refuse_unsupported
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
 from sampan.buildkit.messages.values import Status
@@ -106,7 +106,14 @@ class Builds:
         self, record: BuildRecord, request: SolveRequest, session: Session, folder: str
     ) -> dict[str, str]:
         async with AsyncExitStack() as stack:
-            solving = Solving(self._builder, self._images, session, stack, folder=folder)
+            solving = Solving(
+                self._builder,
+                self._images,
+                session,
+                stack,
+                folder=folder,
+                has_inline_cache=has_inline_cache(request),
+            )
             build = Build(record, solving)
             with self._running_as(request.ref, build):
                 await self._announce()

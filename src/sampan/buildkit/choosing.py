@@ -15,7 +15,6 @@ from sampan.buildkit.messages.control import PruneRequest
 from sampan.errors import Unsupported
 
 _TERM = re.compile(r"(id|description|type)(~=|==|=)\"?([^\"]*)\"?|(shared|private)")
-NOTHING = CacheChoice(ids=frozenset({"nothing"}))
 
 
 def plan_prune_choice(request: PruneRequest, *, now_ns: int) -> CacheChoice:
@@ -43,6 +42,7 @@ def plan_choice(
         raise Unsupported("several filters of which one is enough are not supported")
     ids: set[str] = set()
     descriptions: set[str] = set()
+    types: set[str] = set()
     shared: bool | None = None
     for term in texts[0].split(",") if texts else ():
         match = _TERM.fullmatch(term)
@@ -55,14 +55,15 @@ def plan_choice(
             ids.add(value)
         elif key == "description":
             descriptions.add(value)
-        elif value != "regular":
-            return NOTHING  # there are no others
+        else:
+            types.add(value)
     return CacheChoice(
-        frozenset(ids),
-        frozenset(descriptions),
-        shared,
-        unused_since_ns,
-        reserved_bytes,
-        max_used_bytes,
-        min_free_bytes,
+        ids=frozenset(ids),
+        descriptions=frozenset(descriptions),
+        types=frozenset(types),
+        shared=shared,
+        unused_since_ns=unused_since_ns,
+        reserved_bytes=reserved_bytes,
+        max_used_bytes=max_used_bytes,
+        min_free_bytes=min_free_bytes,
     )

@@ -48,15 +48,20 @@ def _check(exporter: Exporter) -> None:
 
 
 def refuse_unsupported(request: SolveRequest) -> None:
-    """Build graphs are not read, and the cache stays here.
-
-    ``--cache-to type=inline``, which many clients ask for by habit, adds nothing to the image.
-    """
+    """Build graphs are not read, and of the exports of the cache there is the one inside the image."""
     if request.definition or request.inputs:
         raise Unsupported("building from a build graph is not supported: give a Dockerfile")
     for entry in request.cache.exports if request.cache is not None else ():
         if entry.type != "inline":
-            raise Unsupported(f"--cache-to type={entry.type}: exporting the build cache is not supported yet")
+            raise Unsupported(
+                f"--cache-to type={entry.type}: exporting the build cache is not supported here",
+                hint="`sampan build` does it",
+            )
+
+
+def has_inline_cache(request: SolveRequest) -> bool:
+    """Whether the image is to say what its layers are results of."""
+    return request.cache is not None and any(entry.type == "inline" for entry in request.cache.exports)
 
 
 async def export(built: Built, exporters: Sequence[Exporter], session: Session | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 from sampan.build.arguments import proxy_environment
 from sampan.build.built import Built
+from sampan.build.caches.places import plan_export
 from sampan.build.dockerignore import ignore_file_names
 from sampan.build.origins import read_ignore_file
 from sampan.build.patterns import PatternSet
@@ -37,12 +38,20 @@ class Solving:
     """
 
     def __init__(
-        self, builder: Builder, images: Images, session: Session, stack: AsyncExitStack, *, folder: str = ""
+        self,
+        builder: Builder,
+        images: Images,
+        session: Session,
+        stack: AsyncExitStack,
+        *,
+        folder: str = "",
+        has_inline_cache: bool = False,
     ) -> None:
         self._builder = builder
         self.images = images(session.credentials)
         self._session = session
         self._folder = folder
+        self._cache_to = (plan_export("inline", {}),) if has_inline_cache else ()
         self._stack = stack
         self._files = SessionFiles(session, builder.workplace, stack)
 
@@ -70,11 +79,13 @@ class Solving:
             labels=wanted.labels,
             target=wanted.target,
             no_cache=wanted.no_cache,
+            no_cache_stages=wanted.no_cache_stages,
             pull=wanted.pull,
             network=wanted.network,
             platform=wanted.platform,
             extra_hosts=wanted.extra_hosts,
             shm_size_bytes=wanted.shm_size_bytes,
+            cache_to=self._cache_to,
             named_contexts={**wanted.images, **{name: f"client:{name}" for name in wanted.folders}},
             sources=sources,
             secrets=self._session,

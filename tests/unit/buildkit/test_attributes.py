@@ -10,7 +10,7 @@ from sampan.build.solver import wanted_stages
 from sampan.build.stages import plan_stages
 from sampan.build.wanted import wanted_paths
 from sampan.buildkit.attributes import Wanted, parse_attributes
-from sampan.buildkit.choosing import NOTHING, plan_choice, plan_prune_choice
+from sampan.buildkit.choosing import plan_choice, plan_prune_choice
 from sampan.buildkit.exporting import plan_exporters
 from sampan.buildkit.messages.control import Exporter, PruneRequest, SolveRequest
 from sampan.errors import InvalidArgument, SampanError, Unsupported
@@ -19,6 +19,12 @@ from sampan.oci.platform import host_platform
 
 def test_nothing_said_is_the_default() -> None:
     assert parse_attributes({}) == Wanted()
+
+
+def test_what_is_left_out_of_the_cache() -> None:
+    assert parse_attributes({"no-cache": "a,b"}).no_cache_stages == ("a", "b")
+    assert not parse_attributes({"no-cache": "a,b"}).no_cache
+    assert parse_attributes({"no-cache": ""}).no_cache
 
 
 def test_where_the_context_is() -> None:
@@ -68,7 +74,6 @@ def test_every_option() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("no-cache", "stage"),
         ("platform", "linux/amd64,linux/arm64"),
         ("attest:sbom", "generator=x"),
         ("context:base", "oci-layout://somewhere"),
@@ -142,7 +147,7 @@ def test_which_files_a_build_reads(lines: str, paths: tuple[str, ...] | None) ->
 def test_which_records_are_meant() -> None:
     assert plan_choice([""]).is_everything
     assert plan_choice(["id~=abc,private"]) == CacheChoice(ids=frozenset({"abc"}), shared=False)
-    assert plan_choice(["type==exec.cachemount"]) == NOTHING
+    assert plan_choice(["type==exec.cachemount"]) == CacheChoice(types=frozenset({"exec.cachemount"}))
     request = PruneRequest(keep_duration=3, reserved_space=7)
     assert plan_prune_choice(request, now_ns=10) == CacheChoice(unused_since_ns=7, reserved_bytes=7)
     for filters in (["a", "b"], ["mutable"], ["id!=x"]):
