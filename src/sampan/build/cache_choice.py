@@ -18,6 +18,7 @@ class CacheChoice:
 
     ids: frozenset[str] = frozenset()
     descriptions: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
     shared: bool | None = None
     unused_since_ns: int | None = None
     reserved_bytes: int = 0
@@ -34,6 +35,7 @@ class CacheChoice:
         return (
             (not self.ids or any(entry["ID"].startswith(each) for each in self.ids))
             and (not self.descriptions or entry["Description"] in self.descriptions)
+            and (not self.types or entry["Type"] in self.types)
             and (self.shared is None or entry["Shared"] == self.shared)
             and (self.unused_since_ns is None or last_used_ns < self.unused_since_ns)
         )
