@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+from collections.abc import Callable
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,25 @@ PARTIAL = ".partial"
 
 async def receive(blob: Blob, folder: str, place: str, sent: Sent) -> None:
     """Bring the blob to `place`; `folder` is on the same filesystem."""
-    partial = await asyncio.to_thread(_Partial, blob.descriptor, folder)
+    partial = _Partial(blob.descriptor, folder)
     try:
+        await _in_thread(partial.read_on)
         async for data in iter_pieces(blob.stream(partial.size)):
-            await asyncio.to_thread(partial.write, data)
+            await _in_thread(partial.write, data)
             sent(partial.size)
-        await asyncio.to_thread(partial.finish, place)
+        await _in_thread(partial.finish, place)
     finally:
         partial.close()
+
+
+async def _in_thread(work: Callable[..., None], *words: object) -> None:
+    """The thread ends what it has begun, also when the task is cancelled: it uses the blob's file."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *words))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def remove_partial(folder: str) -> None:
@@ -54,7 +66,16 @@ class _Partial:
         self._path = f"{folder}/{PARTIAL}/{blob.digest.algorithm}-{blob.digest.hex}"
         os.makedirs(f"{folder}/{PARTIAL}", exist_ok=True)
         self._fd = self._open()
-        self._hash, self.size = self._read_on()
+        self._hash: _Hash = hashlib.new(blob.digest.algorithm)
+        self.size = 0
+
+    def read_on(self) -> None:
+        """Hash what an earlier attempt left; more than there should be is thrown away."""
+        if os.fstat(self._fd).st_size > self._blob.size:
+            os.ftruncate(self._fd, 0)
+        while data := os.pread(self._fd, PIECE_BYTES, self.size):
+            self._hash.update(data)
+            self.size += len(data)
 
     def write(self, data: bytes) -> None:
         """Append."""
@@ -95,19 +116,6 @@ class _Partial:
             if _is_named(fd, self._path):
                 return fd
             os.close(fd)  # whole, and renamed, between our open and our lock
-
-    def _read_on(self) -> tuple[_Hash, int]:
-        """The hash of what an earlier attempt left; more than there should be is thrown away."""
-        state = hashlib.new(self._blob.digest.algorithm)
-        size = os.fstat(self._fd).st_size
-        if size > self._blob.size:
-            os.ftruncate(self._fd, 0)
-            return state, 0
-        position = 0
-        while data := os.pread(self._fd, PIECE_BYTES, position):
-            state.update(data)
-            position += len(data)
-        return state, position
 
     def _discard(self) -> None:
         os.unlink(self._path)
