@@ -35,6 +35,7 @@ def test_info_is_understood_whole(engine: EngineProcess) -> None:
     assert json.loads(engine.docker("info", "--format", "{{json .Plugins.Network}}").stdout) == [
         "bridge",
         "host",
+        "macvlan",
         "null",
     ]
 

@@ -70,7 +70,8 @@ def interrupted(process: subprocess.Popen[str], times: int = 1) -> str:
 def test_a_service_that_never_gets_healthy(project: ComposeProject) -> None:
     check = "healthcheck: {test: 'echo no database yet; exit 1', interval: 100ms, retries: 2}"
     project.write(
-        f"services:\n  db: {{{SLEEP}, {check}}}\n  web: {{{SLEEP}, depends_on: {{db: {{condition: service_healthy}}}}}}\n"
+        f"services:\n  db: {{{SLEEP}, {check}}}\n"
+        f"  web: {{{SLEEP}, depends_on: {{db: {{condition: service_healthy}}}}}}\n"
     )
     told = fails(project)
     assert "dependency failed to start: container fails-db-1 is unhealthy" in told
@@ -146,7 +147,8 @@ def test_ctrl_c_stops_what_runs(project: ComposeProject, times: int) -> None:
 def test_ctrl_c_before_anything_has_started(project: ComposeProject) -> None:
     check = "healthcheck: {test: 'false', interval: 100ms, retries: 1000}"
     project.write(
-        f"services:\n  db: {{{SLEEP}, {check}}}\n  web: {{{SLEEP}, depends_on: {{db: {{condition: service_healthy}}}}}}\n"
+        f"services:\n  db: {{{SLEEP}, {check}}}\n"
+        f"  web: {{{SLEEP}, depends_on: {{db: {{condition: service_healthy}}}}}}\n"
     )
     for flags in ([], ["-d"]):
         with running(project, "--progress", "plain", "up", *flags) as process:

@@ -7,12 +7,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from integration.compose_project import ComposeProject
-from integration.engine_process import EngineProcess, import_busybox, wait_until
+from integration.engine_process import EngineProcess
 
 SLEEP = "image: busybox, command: sleep 300, stop_signal: SIGKILL"
 

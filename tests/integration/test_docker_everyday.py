@@ -263,7 +263,7 @@ CHECKS: dict[str, list[Step]] = {
         Step("images busybox", r"\AREPOSITORY +TAG +IMAGE ID +CREATED +SIZE\nbusybox +latest "),
         Step("images --format '{{.Repository}}:{{.Tag}} {{.ID}}' --filter reference=busy*", rf"\Abusybox:latest {SHORT}\n"),
         Step("images -q --no-trunc busybox", rf"\Asha256:{HEX}\n"),
-        Step("images -q --filter dangling=true", r"\A\Z"),
+        Step("images -q --filter dangling=true --filter label=everyday", r"\A\Z"),
         fails("images --filter nonsense=1", "invalid filter 'nonsense'"),
     ],
     "tag, rmi and what holds an image": [

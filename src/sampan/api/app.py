@@ -11,6 +11,7 @@ from aiohttp import web
 from sampan.api import (
     archive,
     build,
+    build_cache,
     build_prune,
     buildkit,
     commit,
@@ -43,6 +44,7 @@ RESOURCES = (
     sharing,
     images,
     build,
+    build_cache,
     build_prune,
     buildkit,
     networks,

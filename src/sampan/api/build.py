@@ -60,11 +60,11 @@ async def build(request: web.Request) -> web.StreamResponse:
     wanted["images"] = engine.sharing.source(accounts)
     wanted |= _caches(request, accounts)
     if agents := request.query.getall("sampan.ssh", []):
-        _require_same_user(request, "agent cannot be reached")
+        require_same_user(request, "agent cannot be reached")
         wanted["agents"] = LocalAgents(dict(map(_named_context, agents)), engine.builder.workplace)
     place = request.query.get("sampan.context")
     if place is not None:
-        _require_same_user(request, "context cannot be read in place")
+        require_same_user(request, "context cannot be read in place")
         _require_same_folder(place, request.query.get("sampan.context-id", ""))
         return await _answer(request, BuildRequest(context=place, **wanted))
     async with (
@@ -92,7 +92,7 @@ def _caches(request: web.Request, accounts: dict[str, Credentials]) -> dict[str,
         "cache_to": tuple(parse_export(word) for word in values.getall("sampan.cache-to", [])),
     }
     if any(place.is_on_disk for places in found.values() for place in places):
-        _require_same_user(request, "build cache on this machine cannot be reached")
+        require_same_user(request, "build cache on this machine cannot be reached")
     if not any(found.values()):
         return {}
     return {**found, "transports": cache_transports(request.app[ENGINE].sharing.registries, accounts)}
@@ -209,7 +209,7 @@ def _decode_secrets(header: str) -> dict[str, bytes]:
     return encoded
 
 
-def _require_same_user(request: web.Request, otherwise: str) -> None:
+def require_same_user(request: web.Request, otherwise: str) -> None:
     """Reading a folder in place, or an agent, needs a client that the kernel says is root or this very user."""
     sock: socket.socket | None = request.transport.get_extra_info("socket") if request.transport else None
     if sock is None or sock.family != socket.AF_UNIX:

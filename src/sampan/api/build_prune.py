@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`POST /build/prune`: making the build cache smaller.
 
-Source: Engine API v1.51, BuildPrune. Of the filters `parent` and `type` name what no result here has or lacks: all are
-regular, and none knows its parent.
+Source: Engine API v1.51, BuildPrune. What is in use is never taken, and no result is found by its parent.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ async def prune_cache(request: web.Request) -> web.Response:
 def plan_choice(values: MultiMapping[str]) -> CacheChoice:
     """What the parameters spare (pure, but for the clock)."""
     wanted = query.filters(values, FILTERS)
-    if wanted.get("parent") or "inuse" in wanted or set(wanted.get("type", ())) - {"regular"}:
+    if wanted.get("parent") or "inuse" in wanted:
         return NOTHING
     until = wanted.get("until") or wanted.get("unused-for") or []
     if len(until) > 1:
@@ -60,6 +59,7 @@ def plan_choice(values: MultiMapping[str]) -> CacheChoice:
     return CacheChoice(
         ids=frozenset(wanted.get("id", ())),
         descriptions=frozenset(wanted.get("description", ())),
+        types=frozenset(wanted.get("type", ())),
         shared=True if "shared" in wanted else False if "private" in wanted else None,
         unused_since_ns=until_ns(until[0]) if until else None,
         reserved_bytes=query.integer(values, "reserved-space") or query.integer(values, "keep-storage"),

@@ -132,6 +132,7 @@ async def _cache(services: StepServices, planned: PlannedMount, stack: AsyncExit
         await stack.enter_async_context(services.cache.only_one(f"mount:{name}"))
     elif mount.sharing is Sharing.PRIVATE:
         path = await stack.enter_async_context(services.workplace.private_mount(path))
+    stack.enter_context(services.workplace.cache_mounts.using(path))
     await services.blocking.run(_fill_cache, services, planned, path)
     return ExecMount("bind", mount.target, source=path, readonly=mount.readonly)
 

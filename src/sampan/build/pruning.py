@@ -10,6 +10,7 @@ from typing import Any
 
 from sampan.build.cache import PREFIX, BuildCache
 from sampan.build.cache_choice import CacheChoice, plan_prune
+from sampan.build.cache_mounts import CacheMounts
 from sampan.build.services import Workplace
 from sampan.errors import Conflict, NotFound
 from sampan.image.store import ImageStore
@@ -22,15 +23,15 @@ from sampan.snapshot.tree import measure_tree
 EVERYTHING = CacheChoice()
 
 
-def describe_cache(cache: BuildCache, snapshots: SnapshotStore) -> list[dict[str, Any]]:
-    """The Engine API's BuildCache records, the longest unused first."""
+def describe_cache(cache: BuildCache, snapshots: SnapshotStore, mounts: CacheMounts) -> list[dict[str, Any]]:
+    """The Engine API's BuildCache records: results, the longest unused first, then cache mounts."""
     described = []
     for record in cache.records():
         snapshot = str(record.document["snapshot"])
         with contextlib.suppress(NotFound):
             size = snapshots.usage(snapshot)[0]
             described.append(_describe(record, size=size, in_use=cache.is_held(record.key)))
-    return described
+    return described + mounts.describe()
 
 
 def prune_cache(
@@ -47,7 +48,11 @@ def prune_cache(
     freed = 0
     records = [record for record in cache.table.list() if not cache.is_held(record.key)]
     if not choice.is_everything:
-        records = _chosen(choice, snapshots, records)
+        records, mounts = _chosen(choice, snapshots, records, workplace.cache_mounts)
+        for name in mounts:
+            if (size := workplace.cache_mounts.remove(name)) is not None:
+                removed.append(name)
+                freed += size
     cache.table.remove([record.key for record in records])
     named = {layer.snapshot for layer in images.layers.table.list()}
     trees = {str(record.document["snapshot"]) for record in records if "snapshot" in record.document}
@@ -68,30 +73,39 @@ def prune_cache(
     return removed, freed
 
 
-def _chosen(choice: CacheChoice, snapshots: SnapshotStore, records: list[CacheRecord]) -> list[CacheRecord]:
-    """Those that the choice takes, with the other keys of the same trees."""
+def _chosen(
+    choice: CacheChoice, snapshots: SnapshotStore, records: list[CacheRecord], mounts: CacheMounts
+) -> tuple[list[CacheRecord], list[str]]:
+    """The results that the choice takes, with the other keys of the same trees, and the cache mounts."""
     trees: dict[str, CacheRecord] = {
         str(record.document["snapshot"]): record for record in records if "snapshot" in record.document
     }
     entries = [
-        (_describe(record, size=snapshots.usage(tree)[0], in_use=False), record.last_used_ns)
+        (_describe(record, size=snapshots.usage(tree)[0], in_use=False), record.last_used_ns, tree)
         for tree, record in trees.items()
+        if snapshots.exists(tree)
     ]
-    places = plan_prune(choice, entries, free_bytes=shutil.disk_usage(snapshots.root).free)
-    taken = {list(trees)[place] for place in places}
-    return [record for record in records if record.document.get("snapshot") in taken]
+    entries += [(entry, mounts.last_used_ns(entry["ID"]), "") for entry in mounts.describe()]
+    if choice.shared is False:
+        # An image needs the others anyway: they take nothing that this could free.
+        entries = [entry for entry in entries if not entry[0]["Shared"]]
+    entries = sorted((entry for entry in entries if not entry[0]["InUse"]), key=lambda entry: entry[1])
+    free = shutil.disk_usage(snapshots.root).free
+    places = plan_prune(choice, [entry[:2] for entry in entries], free_bytes=free)
+    taken = {entries[place][2] for place in places}
+    names = [entries[place][0]["ID"] for place in places if not entries[place][2]]
+    return [record for record in records if record.document.get("snapshot") in taken - {""}], names
 
 
 def _empty_folders(workplace: Workplace) -> int:
-    freed = 0
-    for folder in (workplace.mounts, workplace.downloads):
-        for name in os.listdir(folder):
-            path = f"{folder}/{name}"
-            if os.path.isdir(path):
-                freed += measure_tree(path)[0]
-                remove_tree(path)
-            else:
-                os.unlink(path)
+    freed = sum(workplace.cache_mounts.remove(name) or 0 for name in workplace.cache_mounts.names())
+    for name in os.listdir(workplace.downloads):
+        path = f"{workplace.downloads}/{name}"
+        if os.path.isdir(path):
+            freed += measure_tree(path)[0]
+            remove_tree(path)
+        else:
+            os.unlink(path)
     return freed
 
 

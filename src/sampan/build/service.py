@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from sampan.build.arguments import platform_arguments, proxy_environment
 from sampan.build.blocking import Blocking
@@ -21,12 +23,16 @@ from sampan.build.built import Built
 from sampan.build.cache import BuildCache, read_boot_id
 from sampan.build.cache_choice import CacheChoice
 from sampan.build.caches.inbound import Imports
+from sampan.build.caches.outbound import Sent
+from sampan.build.caches.places import CachePlace
 from sampan.build.caches.using import open_imports
+from sampan.build.caches.whole import Brought, export_whole, import_whole
 from sampan.build.checking import Checked, check
 from sampan.build.checks.run import fail_on
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.files.reading import read_small_file
+from sampan.build.limits import CacheLimits
 from sampan.build.origins import ContextFolder, open_context
 from sampan.build.outgoing import Send
 from sampan.build.patterns import PatternSet
@@ -38,7 +44,7 @@ from sampan.build.services import StepServices, Workplace
 from sampan.build.solver import Solver, base_tree
 from sampan.build.stages import StagePlan, plan_stages
 from sampan.content.store import ContentStore
-from sampan.errors import InvalidArgument, NotFound
+from sampan.errors import InvalidArgument, NotFound, SampanError
 from sampan.image.model import Image
 from sampan.image.store import ImageNotFound, ImageStore
 from sampan.linux.tree import remove_tree
@@ -46,12 +52,22 @@ from sampan.metadata.database import Database
 from sampan.oci.platform import Platform, host_platform, parse_platform
 from sampan.oci.reference import parse_reference
 from sampan.snapshot.store import SnapshotStore
+from sampan.transport.opening import Surroundings
 
 if TYPE_CHECKING:
     from sampan.build.progress import Progress
 
+_log = logging.getLogger(__name__)
+
 _THREADS = 8
 _MAX_DOCKERFILE_BYTES = 16 << 20
+
+
+class Spawn(Protocol):
+    """Runs something behind everybody's back."""
+
+    def __call__(self, work: Coroutine[Any, Any, None], /, *, name: str) -> object:
+        """Begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,8 @@ class Builder:
         executor: Executor,
         root: str,
         source: ImageSource | None = None,
+        limits: CacheLimits | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
         self.cache = BuildCache(database, snapshots, boot_id=read_boot_id())
         self.workplace = Workplace(root)
@@ -95,6 +113,9 @@ class Builder:
         self._content = content
         self._executor = executor
         self._source = source or LocalImages(images)
+        self._limits = limits or CacheLimits()
+        self._spawn = spawn
+        self._is_sweeping = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="build")
         images.layers.is_pinned = self.cache.is_pinned
 
@@ -162,6 +183,25 @@ class Builder:
             self.cache.let_go(used)
             self.cache.touch(used)
             await blocking.run(self._tidy)
+            self._start_sweep()
+
+    def _start_sweep(self) -> None:
+        """Hold the cache to its limits, in the background, unless that goes on already."""
+        if self._limits.enabled and self._spawn is not None and not self._is_sweeping:
+            self._is_sweeping = True
+            self._spawn(self._sweep_cache(), name="build cache sweep")
+
+    async def _sweep_cache(self) -> None:
+        disk_bytes = shutil.disk_usage(self._snapshots.root).total
+        try:
+            removed, freed = await self.prune(choice=self._limits.choice(disk_bytes))
+        except (SampanError, OSError) as error:
+            _log.warning("build cache: cannot be swept: %s", error)
+        else:
+            if removed:
+                _log.info("build cache: %d results of long ago removed, %d bytes freed", len(removed), freed)
+        finally:
+            self._is_sweeping = False
 
     async def _warn(
         self,
@@ -238,7 +278,7 @@ class Builder:
 
     def describe_cache(self) -> list[dict[str, Any]]:
         """The Engine API's BuildCache records."""
-        return describe_cache(self.cache, self._snapshots)
+        return describe_cache(self.cache, self._snapshots, self.workplace.cache_mounts)
 
     async def prune(
         self, *, everything: bool = False, choice: CacheChoice = EVERYTHING
@@ -253,6 +293,18 @@ class Builder:
             everything=everything,
             choice=choice,
         )
+
+    async def export_cache(self, place: CachePlace, around: Surroundings, *, mounts: bool) -> Sent:
+        """Write the whole cache to a place."""
+        return await export_whole(self._bare_services(), place, around, mounts=mounts)
+
+    async def import_cache(self, place: CachePlace, around: Surroundings, *, mounts: bool) -> Brought:
+        """Bring a whole cache from a place."""
+        base_of = partial(base_tree, self._images.layers.table)
+        return await import_whole(self._bare_services(), place, around, base_of, mounts=mounts)
+
+    def _bare_services(self) -> StepServices:
+        return self._services(BuildRequest(""), Blocking(self._pool), {})
 
     def sweep(self) -> None:
         """At start-up: remove what builds that were killed left behind."""

@@ -17,6 +17,7 @@ import msgspec
 
 from sampan.build.blocking import Blocking
 from sampan.build.cache import BuildCache, Result
+from sampan.build.cache_mounts import CacheMounts
 from sampan.build.files.copy import Written
 from sampan.build.files.digests import FileDigests
 from sampan.build.git import GitCache
@@ -44,6 +45,7 @@ class Workplace:
         self.downloads = f"{root}/downloads"
         for path in (root, self.empty, self.temporary, self.manifests, self.mounts, self.downloads):
             os.makedirs(path, mode=0o700, exist_ok=True)
+        self.cache_mounts = CacheMounts(self.mounts, self.temporary)
         self._private: set[str] = set()
         self.contexts = KeptContexts(f"{root}/contexts")
         self.repositories = GitCache(f"{root}/repositories")

@@ -109,7 +109,10 @@ COMMANDS: dict[str, Entry] = {
     "image remove": Entry("rmi", "Remove one or more images", alias=True),
     "image rm": _RMI,
     "builder build": _IMAGE["build"],
-    "builder prune": Entry("prune:BUILDER", "Remove build cache"),
+    "builder cache export": Entry("builder:CACHE_EXPORT", "Write the build cache to another place"),
+    "builder cache import": Entry("builder:CACHE_IMPORT", "Bring a build cache from another place"),
+    "builder du": Entry("builder:DU", "Disk usage"),
+    "builder prune": Entry("builder:PRUNE", "Remove build cache"),
     "compose config": Entry("compose.config", "Parse, resolve and render compose file in canonical format"),
     "compose convert": Entry(
         "compose.config", "Parse, resolve and render compose file in canonical format", alias=True
@@ -207,6 +210,7 @@ COMMANDS: dict[str, Entry] = {
 
 GROUPS = {
     "builder": "Manage builds",
+    "builder cache": "Move the build cache between machines",
     "builder imagetools": "Commands to work on images in registry",
     "compose": "Define and run multi-container applications",
     "bundle": "Carry images and packages to machines without a network",

@@ -150,10 +150,25 @@ class Images:
         pruned: Json = self._engine.post("/images/prune", {"filters": filters})
         return pruned
 
-    def prune_build_cache(self, *, every: bool = False, filters: Filters | None = None) -> Json:
-        """Remove what builds kept for the next one."""
-        pruned: Json = self._engine.post("/build/prune", {"all": every, "filters": filters})
+    def prune_build_cache(
+        self,
+        *,
+        every: bool = False,
+        filters: Filters | None = None,
+        limits: Mapping[str, Parameter] | None = None,
+    ) -> Json:
+        """Remove what builds kept for the next one; with `limits` until the rest is small enough."""
+        query = {"all": every, "filters": filters, **(limits or {})}
+        pruned: Json = self._engine.post("/build/prune", query)
         return pruned
+
+    def move_build_cache(
+        self, way: str, place: str, *, mounts: bool, fields: Mapping[str, str] | None = None
+    ) -> Json:
+        """``export`` the build cache to a place, or ``import`` it."""
+        query: dict[str, Parameter] = {"place": place, "mounts": mounts}
+        moved: Json = self._engine.call("POST", f"/build/cache/{way}", query, fields=fields or {}).json()
+        return moved
 
     def commit(self, query: Mapping[str, Parameter], body: Json) -> Json:
         """Make an image of a container."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from sampan.build.limits import CacheLimits, parse_amount
 from sampan.daemon.toml_lines import Path, find_line
 from sampan.daemon.trust_configuration import (
     Trust,
@@ -37,6 +38,7 @@ _LOCATION = re.compile(r"(?:\*\.)?[A-Za-z0-9.\[\]:-]+(?:/[a-z0-9._/-]+)?")
 
 _DEFAULTS = settings.Settings()
 _LIMITS = _DEFAULTS.limits
+_CACHE = CacheLimits()
 
 
 class Mirror(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
@@ -78,6 +80,21 @@ class Transfers(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, froz
     stall_timeout: float = _DEFAULTS.patience.stall_s
 
 
+class CacheCollection(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    """``[builder.gc]``: how much the build cache may take."""
+
+    enabled: bool = _CACHE.enabled
+    reserved_space: str = _CACHE.reserved
+    max_used_space: str = _CACHE.max_used
+    min_free_space: str = _CACHE.min_free
+
+
+class BuilderTable(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    """``[builder]``."""
+
+    gc: CacheCollection = CacheCollection()
+
+
 class Configuration(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
     """What a person may set.
 
@@ -96,6 +113,7 @@ class Configuration(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, 
     limits: Limits = Limits()
     transfers: Transfers = Transfers()
     trust: Trust = Trust()
+    builder: BuilderTable = BuilderTable()
 
 
 def configuration_path(environ: Mapping[str, str], uid: int) -> str:
@@ -220,7 +238,18 @@ def _complaints(configuration: Configuration) -> list[tuple[Path, str]]:
         for key, value in msgspec.to_builtins(values).items():
             if value <= 0:
                 found.append(((table, key), f"{key} must be more than 0"))
+    for key, value in msgspec.to_builtins(configuration.builder.gc).items():
+        try:
+            parse_amount(str(0) if isinstance(value, bool) else value, 0)
+        except InvalidArgument as error:
+            found.append((("builder", "gc", key), error.message))
     return found
+
+
+def cache_limits(configuration: Configuration) -> CacheLimits:
+    """What the builder is given."""
+    gc = configuration.builder.gc
+    return CacheLimits(gc.enabled, gc.reserved_space, gc.max_used_space, gc.min_free_space)
 
 
 def _explain(error: msgspec.ValidationError, values: dict[str, Any]) -> tuple[Path, str]:

@@ -16,7 +16,7 @@ from aiohttp import web
 from sampan import log
 from sampan.api.app import make_app
 from sampan.api.connection import Connection
-from sampan.daemon.configuration import configuration_path, read_policy, registry_settings
+from sampan.daemon.configuration import cache_limits, configuration_path, read_policy, registry_settings
 from sampan.daemon.diagnosis import log_activity
 from sampan.daemon.hostfacts import read_host
 from sampan.daemon.open_files import raise_open_files
@@ -56,6 +56,7 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
         read_host(),
         host_ca=configuration.host_ca,
         runtime=configuration.runtime,
+        cache_limits=cache_limits(configuration),
         registries=registry_settings(configuration, os.environ),
         policy=read_policy(configuration, configuration_path(os.environ, os.geteuid())),
     )

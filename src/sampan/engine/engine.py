@@ -16,6 +16,7 @@ from collections import Counter
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from sampan.build.limits import CacheLimits
 from sampan.build.service import Builder
 from sampan.content.store import ContentStore
 from sampan.engine.attaching import attach, withdraw
@@ -79,6 +80,7 @@ class Engine:
         runtime: str = "",
         registries: RegistrySettings | None = None,
         policy: Policy | None = None,
+        cache_limits: CacheLimits | None = None,
     ) -> None:
         self.roots = roots
         os.makedirs(roots.snapshots, mode=0o711, exist_ok=True)
@@ -126,6 +128,8 @@ class Engine:
             executor=StepExecutor(self.launching, self.networks, roots),
             root=f"{roots.data}/build",
             source=self.sharing.source(),
+            limits=cache_limits,
+            spawn=self.background.spawn,
         )
         self.facts = _read_facts(
             roots, "overlay2" if self.snapshots.driver.is_layered else "vfs", registries or RegistrySettings()

@@ -105,7 +105,7 @@ class Imports:
         """The result of a step that a cache has, brought here."""
         for cache, record in self._records(key_of, parent):
             async with self._lock:
-                found = await self._bring(services, cache, record, parent)
+                found = await self.bring(services, cache, record, parent)
             if found is not None:
                 return found
         return None
@@ -123,7 +123,7 @@ class Imports:
         keys = [key_of(identity) for identity in (parent.identity, *self._equal.get(parent.identity, ()))]
         return [(cache, cache.by_key[key]) for cache in self._caches for key in keys if key in cache.by_key]
 
-    async def _bring(
+    async def bring(
         self, services: StepServices, cache: ImportedCache, record: Record, parent: Result | None = None
     ) -> Result | None:
         """Fetch a record's layer onto its parent's tree, which is brought first if need be."""
@@ -146,7 +146,7 @@ class Imports:
         above = cache.by_identity.get(record.parent)
         if above is None:
             return self._base_of(record.parent)
-        return await self._bring(services, cache, above)
+        return await self.bring(services, cache, above)
 
 
 async def _fetch(services: StepServices, cache: ImportedCache, record: Record, parent: Result) -> Result:

@@ -140,10 +140,3 @@ VOLUME = _prune_of(
     all_help="Remove all unused volumes, not just anonymous ones",
 )
 NETWORK = _prune_of("network", NETWORKS, "Remove all unused networks", example="until=<timestamp>")
-BUILDER = _prune_of(
-    "builder",
-    BUILD_CACHE,
-    "Remove build cache",
-    example="until=24h",
-    all_help="Remove all unused build cache, not just dangling ones",
-)
