@@ -225,16 +225,16 @@ PRUNE = Command(
 CACHE_EXPORT = Command(
     "builder cache export",
     run=run_export,
-    summary="Write the build cache to a folder, a .tar file or a registry (docker://NAME)",
-    usage="[OPTIONS] DEST",
+    summary="Write the build cache to another place",
+    usage="[OPTIONS] FOLDER | FILE.tar | docker://NAME",
     flags=(_MOUNTS,),
     arity=exactly(1),
 )
 CACHE_IMPORT = Command(
     "builder cache import",
     run=run_import,
-    summary="Bring a build cache from a folder, a .tar file or a registry (docker://NAME)",
-    usage="[OPTIONS] SOURCE",
+    summary="Bring a build cache from another place",
+    usage="[OPTIONS] FOLDER | FILE.tar | docker://NAME",
     flags=(_MOUNTS,),
     arity=exactly(1),
 )
