@@ -109,8 +109,12 @@ COMMANDS: dict[str, Entry] = {
     "image remove": Entry("rmi", "Remove one or more images", alias=True),
     "image rm": _RMI,
     "builder build": _IMAGE["build"],
-    "builder cache export": Entry("builder:CACHE_EXPORT", "Write the build cache to another place"),
-    "builder cache import": Entry("builder:CACHE_IMPORT", "Bring a build cache from another place"),
+    "builder cache export": Entry(
+        "builder:CACHE_EXPORT", "Write the build cache to a folder, a .tar file or a registry (docker://NAME)"
+    ),
+    "builder cache import": Entry(
+        "builder:CACHE_IMPORT", "Bring a build cache from a folder, a .tar file or a registry (docker://NAME)"
+    ),
     "builder du": Entry("builder:DU", "Disk usage"),
     "builder prune": Entry("builder:PRUNE", "Remove build cache"),
     "compose config": Entry("compose.config", "Parse, resolve and render compose file in canonical format"),

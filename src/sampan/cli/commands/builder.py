@@ -225,7 +225,7 @@ PRUNE = Command(
 CACHE_EXPORT = Command(
     "builder cache export",
     run=run_export,
-    summary="Write the build cache to another place",
+    summary="Write the build cache to a folder, a .tar file or a registry (docker://NAME)",
     usage="[OPTIONS] FOLDER | FILE.tar | docker://NAME",
     flags=(_MOUNTS,),
     arity=exactly(1),
@@ -233,7 +233,7 @@ CACHE_EXPORT = Command(
 CACHE_IMPORT = Command(
     "builder cache import",
     run=run_import,
-    summary="Bring a build cache from another place",
+    summary="Bring a build cache from a folder, a .tar file or a registry (docker://NAME)",
     usage="[OPTIONS] FOLDER | FILE.tar | docker://NAME",
     flags=(_MOUNTS,),
     arity=exactly(1),
