@@ -63,7 +63,7 @@ def render() -> str:
         "## Limits that are not a command's or a flag's",
         "\n".join(f"- {line}" for line in NOTES["limits"]["lines"]),
         "## Commands and flags",
-        "Flags that are full are not listed. Of `compose`, watch, publish and bridge are missing; `swarm` is not there.",
+        "Flags that are full are not listed. Of `compose`, watch, publish and bridge miss; `swarm` is not there.",
         _table(
             ("command", "status", "flags: full", "flags that are not"),
             [_command_row(*row) for row in commands],
