@@ -139,7 +139,7 @@ def test_folders_and_named_volumes_are_mounted(tmp_path: Path, engine: EnginePro
 
 
 def test_an_image_is_built_run_and_removed(tmp_path: Path, engine: EngineProcess) -> None:
-    text = f'FROM {IMAGE}\nARG WORD=none\nRUN echo "built $WORD" > /said\nCMD ["cat", "/said"]\n'
+    text = f'FROM {IMAGE}\nARG WORD=none\nRUN echo "built $WORD" > /said\nCMD cat /said; exec sleep 1000\n'
     (tmp_path / "Dockerfile").write_text(text)
     with DockerImage(path=tmp_path, tag="tc:1", buildargs={"WORD": "well"}) as image:
         assert any("Successfully tagged tc:1" in str(line) for line in image.get_logs())

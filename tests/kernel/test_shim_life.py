@@ -318,6 +318,33 @@ async def test_processes_of_a_container_with_the_hosts_pids_end_with_its_program
 
 
 @story
+async def test_nothing_is_left_of_a_launch_that_is_cancelled_at_any_moment(scene: Scene) -> None:
+    for moment in range(12):
+        order = scene.order(f"box{moment}", "sleep", "100")
+        launching = asyncio.ensure_future(scene.control.launch(order))
+        await asyncio.sleep(moment * 0.003)
+        launching.cancel()
+        await asyncio.wait([launching])
+        if not launching.cancelled():  # it came too late
+            scene.watch(launching.result())
+            await launching.result().signal(signal.SIGKILL)
+            await launching.result().wait_released()
+        assert await Shim.connect(order["run_dir"]) is None
+        path = str(scene.base / f"box{moment}")
+        await eventually(lambda path=path: not _mentions(path), "its processes have gone")
+
+
+def _mentions(path: str) -> list[str]:
+    """Processes that have something of a folder mounted."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if path in Path(f"/proc/{pid}/mounts").read_text():
+                found.append(pid)
+    return found
+
+
+@story
 async def test_a_launcher_waits_for_the_makers_of_the_one_before(scene: Scene) -> None:
     """Two at work on one container would take it from each other."""
     lock_path = str(scene.base / "launcher.lock")

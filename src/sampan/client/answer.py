@@ -125,10 +125,11 @@ class Answer:
         kind = _KINDS.get(self.status, Internal)
         text = self._read_some()
         try:
-            return name_failure(kind, str(decode_json(text)["message"]))
+            said = decode_json(text)
+            return name_failure(kind, str(said["message"]), hint=_hint(said))
         except (DataCorrupt, KeyError, TypeError):
-            said = text.decode(errors="replace").strip() or f"status {self.status}"
-            return kind(f"engine answered: {said}")
+            words = text.decode(errors="replace").strip() or f"status {self.status}"
+            return kind(f"engine answered: {words}")
 
     def _read_some(self) -> bytes:
         held = b""
@@ -138,3 +139,9 @@ class Answer:
                 self.close()
                 break
         return held
+
+
+def _hint(said: dict[str, Any]) -> str | None:
+    """The next step, which only our engine names."""
+    hint = said.get("hint")
+    return hint if isinstance(hint, str) and hint else None

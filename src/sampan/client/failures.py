@@ -30,9 +30,9 @@ class NetworkNotFound(NotFound):
     """There is no network of that name or id."""
 
 
-def name_failure(kind: type[SampanError], message: str) -> SampanError:
+def name_failure(kind: type[SampanError], message: str, *, hint: str | None = None) -> SampanError:
     """The error for what an engine said with the status of this kind."""
-    return (_missing(message) if kind is NotFound else kind)(message)
+    return (_missing(message) if kind is NotFound else kind)(message, hint=hint)
 
 
 def _missing(message: str) -> type[NotFound]:

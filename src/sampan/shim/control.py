@@ -10,6 +10,7 @@ afterwards.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sampan.shim.protocol import Message
 
 _KILLED_EXIT_CODE = 137
+_SIGKILL = 9
 
 
 class StartFailed(InvalidArgument):
@@ -195,6 +197,21 @@ class Shim:
         self._link.close()
         self._forget()
 
+    async def _made(self, *, with_program: bool) -> None:
+        """Wait for the container, and for its program's start; who stops waiting leaves both to come."""
+        await asyncio.shield(self._created)
+        if with_program:
+            await asyncio.shield(self._started)
+
+    async def _abandon(self, *, with_program: bool) -> None:
+        """End a container that is still being made, and wait until nothing of it is left."""
+        self._on_exit = None
+        with contextlib.suppress(SampanError):
+            await self._made(with_program=with_program)
+            await self.signal(_SIGKILL)
+        await self.wait_released()
+        self.close()
+
     async def _request(self, op: str, fds: Sequence[int] = (), **arguments: object) -> Message:
         reply = await self._link.request(op, fds, **arguments)
         if error := reply.get("error"):
@@ -289,7 +306,7 @@ class LauncherControl:
         """Have a container made (see `sampan.shim.order`) and, with `start`, started.
 
         Raises StartFailed where the program cannot be run, else the error that a step of the way met; nothing
-        is left of the container then.
+        is left of the container then, and neither when the caller is cancelled.
         """
         run_dir = order["run_dir"]
         if previous := self.unreleased.get(run_dir):
@@ -307,9 +324,10 @@ class LauncherControl:
         try:
             if hold is not None:
                 await shim.hold(hold)
-            await shim._created
-            if order.get("start"):
-                await shim._started
+            await shim._made(with_program=bool(order.get("start")))
+        except asyncio.CancelledError:
+            await shim._abandon(with_program=bool(order.get("start")))
+            raise
         except BaseException:
             shim.close()
             raise
@@ -335,11 +353,20 @@ class LauncherControl:
     async def _ensure_launcher(self, *, dead: Launcher | None) -> Launcher:
         async with self._replacing:
             if self._launcher is None or self._launcher is dead:
-                if dead:
-                    await asyncio.to_thread(dead.close)
-                self._launcher = await asyncio.to_thread(self._start)
-                self._launcher.sock.setblocking(False)
+                replacing = asyncio.ensure_future(self._replace(dead))
+                try:
+                    await asyncio.shield(replacing)
+                except asyncio.CancelledError:  # a thread cannot be, and its launcher serves the next order
+                    await asyncio.wait([replacing])
+                    raise
+            assert self._launcher is not None
             return self._launcher
+
+    async def _replace(self, dead: Launcher | None) -> None:
+        if dead:
+            await asyncio.to_thread(dead.close)
+        self._launcher = await asyncio.to_thread(self._start)
+        self._launcher.sock.setblocking(False)
 
 
 def find_exit_status(run_dir: str, *, started_ns: int = 0) -> ExitStatus:

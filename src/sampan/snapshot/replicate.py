@@ -13,6 +13,9 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
+
+from sampan.linux.descent import Descent
 
 _FICLONE = 0x40049409
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,58 +26,73 @@ def replicate_tree(source: str, target: str) -> None:
     """Copy the content and the attributes of directory `source` to the existing directory `target`."""
     source_fd = os.open(source, _DIRECTORY)
     target_fd = os.open(target, _DIRECTORY)
+    replica = _Replica(source_fd, target_fd)
     try:
-        _Replica(target_fd).copy_directory(source_fd, target_fd)
+        replica.copy()
     finally:
+        replica.close()
         os.close(source_fd)
         os.close(target_fd)
 
 
 class _Replica:
-    """One copying: knows which inodes have been copied, and where to."""
+    """One copying: two places that move together, and which inodes have been copied where to.
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    A loop, for a tree may be deeper than calls or descriptors may be.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source, self._target = Descent(source), Descent(target)
+        self._root = target
         self._linked: dict[tuple[int, int], str] = {}
 
-    def copy_directory(self, source: int, target: int, path: str = "") -> None:
-        """Copy what is in one directory, then its attributes (the times must come last)."""
-        with os.scandir(source) as entries:
-            names = sorted(entry.name for entry in entries)
-        for name in names:
-            self._copy_entry(source, target, name, f"{path}/{name}" if path else name)
-        status = os.fstat(source)
-        os.fchown(target, status.st_uid, status.st_gid)
-        os.fchmod(target, stat.S_IMODE(status.st_mode))
-        _copy_attributes(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}", follow=True)
-        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    def close(self) -> None:
+        """Close what is open below the two roots."""
+        self._source.close()
+        self._target.close()
 
-    def _copy_entry(self, source: int, target: int, name: str, path: str) -> None:
+    def copy(self) -> None:
+        """Copy what is in each directory, then its attributes (the times must come last)."""
+        path: list[str] = []
+        waiting = [self._names()]
+        while True:
+            name = next(waiting[-1], None)
+            if name is not None:
+                if self._copy_entry(name, "/".join([*path, name])):
+                    path.append(name)
+                    waiting.append(self._names())
+                continue
+            _finish_directory(self._source.fd, self._target.fd)
+            waiting.pop()
+            if not waiting:
+                return
+            path.pop()
+            self._source.leave()
+            self._target.leave()
+
+    def _names(self) -> Iterator[str]:
+        with os.scandir(self._source.fd) as entries:
+            return iter(sorted(entry.name for entry in entries))
+
+    def _copy_entry(self, name: str, path: str) -> bool:
+        """Copy what is no directory; go down into what is one, and tell so."""
+        source, target = self._source.fd, self._target.fd
         status = os.stat(name, dir_fd=source, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
-            self._descend(source, target, name, path)
-            return
-        if status.st_nlink > 1 and self._link(status, target, name, path):
-            return
+            os.mkdir(name, 0o700, dir_fd=target)
+            self._source.enter(name)
+            self._target.enter(name)
+            return True
+        if stat.S_ISSOCK(status.st_mode) or (status.st_nlink > 1 and self._link(status, target, name, path)):
+            return False
         if stat.S_ISREG(status.st_mode):
             _copy_file(source, target, name)
         elif stat.S_ISLNK(status.st_mode):
             os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-        elif not stat.S_ISSOCK(status.st_mode):
-            os.mknod(name, status.st_mode, status.st_rdev, dir_fd=target)
         else:
-            return
+            os.mknod(name, status.st_mode, status.st_rdev, dir_fd=target)
         _finish(source, target, name, status)
-
-    def _descend(self, source: int, target: int, name: str, path: str) -> None:
-        os.mkdir(name, 0o700, dir_fd=target)
-        inner_source = os.open(name, _DIRECTORY, dir_fd=source)
-        inner_target = os.open(name, _DIRECTORY, dir_fd=target)
-        try:
-            self.copy_directory(inner_source, inner_target, path)
-        finally:
-            os.close(inner_source)
-            os.close(inner_target)
+        return False
 
     def _link(self, status: os.stat_result, target: int, name: str, path: str) -> bool:
         """Make a hard link if this inode has been copied before."""
@@ -82,8 +100,16 @@ class _Replica:
         first = self._linked.setdefault(inode, path)
         if first == path:
             return False
-        os.link(first, name, src_dir_fd=self._target, dst_dir_fd=target, follow_symlinks=False)
+        os.link(first, name, src_dir_fd=self._root, dst_dir_fd=target, follow_symlinks=False)
         return True
+
+
+def _finish_directory(source: int, target: int) -> None:
+    status = os.fstat(source)
+    os.fchown(target, status.st_uid, status.st_gid)
+    os.fchmod(target, stat.S_IMODE(status.st_mode))
+    _copy_attributes(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}", follow=True)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _copy_file(source: int, target: int, name: str) -> None:

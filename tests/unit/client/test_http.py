@@ -225,3 +225,14 @@ def test_an_older_engine_is_spoken_to_in_its_version(scripted: ScriptedEngine, e
     scripted.on("GET /info", too_new, answer(200, b'{"ID":"x"}'))
     assert engine.system.info() == {"ID": "x"}
     assert engine.version == "1.47"
+
+
+def test_the_next_step_that_an_engine_names_is_handed_on(scripted: ScriptedEngine, engine: Engine) -> None:
+    scripted.on("GET /a", answer(409, b'{"message": "taken", "hint": "choose another"}'))
+    scripted.on("GET /b", answer(409, b'{"message": "taken", "hint": 3}'))
+    hints = []
+    for path in ("/a", "/b"):
+        with pytest.raises(errors.Conflict, match="taken") as refused:
+            engine.get(path)
+        hints.append(refused.value.hint)
+    assert hints == ["choose another", None]
