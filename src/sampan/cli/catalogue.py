@@ -149,6 +149,10 @@ COMMANDS: dict[str, Entry] = {
     "compose top": Entry("compose.reports:TOP", "Display the running processes"),
     "compose version": Entry("compose.reports:VERSION", "Show the Sampan Compose version information"),
     "compose volumes": Entry("compose.reports:VOLUMES", "List volumes"),
+    "compose watch": Entry(
+        "compose.watch",
+        "Watch build context for service and rebuild/refresh containers when files are updated",
+    ),
     "compose down": Entry("compose.down", "Stop and remove containers, networks"),
     "compose kill": Entry("compose.lifecycle:KILL", "Force stop service containers"),
     "compose pause": Entry("compose.lifecycle:PAUSE", "Pause services"),

@@ -7,11 +7,13 @@ Ctrl-C stops them in good order, a second one at once; so does the first end of 
 from __future__ import annotations
 
 import os
+from threading import Event, Thread
 
 from sampan.cli.command import UsageError
 from sampan.cli.compose_display import Display
 from sampan.cli.compose_logs import Lines, LogPrinter
 from sampan.cli.compose_session import add_hint, open_progress, open_work, tell_left
+from sampan.cli.compose_watch import make_rules, make_watcher, watch
 from sampan.cli.output import STDOUT
 from sampan.errors import Cancelled, SampanError
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sampan.compose.running.attached import Attached, Ended
     from sampan.compose.running.project_work import ProjectWork, UpSettings
     from sampan.compose.steps import Plan
+    from sampan.compose.watch_plan import Rule
 
 INTERRUPTED = 130
 
@@ -36,8 +39,11 @@ def stay(
     work = open_work(context, options, project, display)
     staying = _Staying(context, options, project, wanted, work, display)
     try:
+        if options.switch("watch"):
+            staying.watch_rules()
         work.up(wanted, settings, on_made=staying.begin)
         display.close()
+        staying.begin_watching(settings)
         return staying.wait()
     except KeyboardInterrupt:
         display.close()
@@ -66,6 +72,7 @@ class _Staying:
         self.work = work
         self.display = display
         self.attached: Attached | None = None
+        self._rules: list[Rule] = []
         self._services = attached_services(options, project, wanted.targets)
         self._exit_from = options.text("exit-code-from")
         if self._exit_from and self._exit_from not in project.services:
@@ -100,15 +107,34 @@ class _Staying:
             if isinstance(step, KeepContainer) and step.container.is_running:
                 self.attached.follow(step.container)
 
+    def watch_rules(self) -> None:
+        """Find what ``--watch`` watches before anything begins."""
+        self._rules = make_rules(self.project)
+
+    def begin_watching(self, settings: UpSettings) -> None:
+        """React to changes beside the output, in a thread that ends with the process."""
+        if not self._rules:
+            return
+        display = open_progress(self.context, live=False)
+        watcher = make_watcher(
+            self.context, self.options, self.project, self._rules, display, settings.building
+        )
+
+        def work() -> None:
+            try:
+                watch(watcher, self._rules, Event(), lambda: display.notice("Watch enabled"))
+            except Exception as error:  # noqa: BLE001 - the containers go on
+                display.notice(f"watching has ended: {error}")
+
+        Thread(target=work, name="watch", daemon=True).start()
+
     def wait(self) -> int:
-        """Until nothing runs any more, or an end that ends all."""
+        """Until nothing runs any more, or an end that ends all; who is watched may come back."""
         assert self.attached is not None
-        failed = 0
-        while self._still_running():
+        while self._rules or self._still_running():
             ended = self.attached.next_end()
             if not ended.for_good:
                 continue
-            failed = failed or ended.code
             if self._ends_all(ended):
                 status = ended.code if not self._exit_from or ended.service == self._exit_from else 0
                 return self.stop(status)

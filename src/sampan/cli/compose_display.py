@@ -305,15 +305,15 @@ def _cut(row: tuple[str, str, str], columns: int) -> str:
     return f"{colour}{padded}{_PLAIN}" if colour else padded
 
 
-def open_display(context: Context, *, quiet: bool = False) -> Display:
-    """The display that --progress, --ansi and the terminal ask for."""
+def open_display(context: Context, *, quiet: bool = False, live: bool = True) -> Display:
+    """The display that --progress, --ansi and the terminal ask for; without `live`, lines at most."""
     kind = context.compose.text("progress") or "auto"
     ansi = context.compose.text("ansi")
     if quiet or kind == "quiet":
         return Display()
     if kind == "json":
         return JsonDisplay()
-    live = kind == "tty" or (kind == "auto" and os.isatty(STDERR))
+    live = live and (kind == "tty" or (kind == "auto" and os.isatty(STDERR)))
     dumb = (
         ansi == "never" or context.environ.get("TERM") == "dumb" or context.environ.get("NO_COLOR", "") != ""
     )

@@ -144,6 +144,6 @@ def containers_of(
     return observe_containers(context.engine, project.name, services=list(services), one_off=one_off)
 
 
-def open_progress(context: Context, *, quiet: bool = False) -> Display:
-    """The display of a command with effects."""
-    return open_display(context, quiet=quiet)
+def open_progress(context: Context, *, quiet: bool = False, live: bool = True) -> Display:
+    """The display of a command with effects; what goes on for hours, or beside logs, is not `live`."""
+    return open_display(context, quiet=quiet, live=live)

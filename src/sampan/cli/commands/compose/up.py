@@ -17,7 +17,7 @@ from sampan.cli.compose_session import (
     tell_left,
 )
 from sampan.cli.flags import number, several, switch, text
-from sampan.errors import InvalidArgument, SampanError, Unsupported
+from sampan.errors import InvalidArgument, SampanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,10 +134,8 @@ def check_flags(options: Options) -> None:
     if leaves and (aborts or options.several("attach") or options.switch("attach-dependencies")):
         words = "--abort-on-container-exit, --abort-on-container-failure, --attach or --attach-dependencies"
         raise UsageError(f"--detach cannot be combined with {words}")
-    if options.switch("watch"):
-        raise Unsupported(
-            "--watch is not supported yet", hint="bring changed files in with `sampan compose cp`"
-        )
+    if leaves and options.switch("watch"):
+        raise UsageError("--detach and --watch cannot be combined")
     for one, other in (
         ("force-recreate", "no-recreate"),
         ("always-recreate-deps", "no-recreate"),
@@ -214,7 +212,9 @@ COMMAND = Command(
         switch("timestamps", "Show timestamps"),
         switch("wait", "Wait for services to be running|healthy. Implies detached mode."),
         number("wait-timeout", "Maximum duration in seconds to wait for the project to be running|healthy"),
-        switch("watch", "Watch source code and refresh containers; not supported yet", short="w"),
+        switch(
+            "watch", "Watch source code and rebuild/refresh containers when files are updated.", short="w"
+        ),
         switch("yes", 'Assume "yes" as answer to all prompts and run non-interactively', short="y"),
     ),
 )

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carry out what ``watch`` plans: copy files into running containers, remove them, rebuild, restart.
+
+One batch after the other, each with all that has changed by then. A reaction that fails is told, and watching
+goes on: the next change may mend it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from sampan.client.api import Engine
+from sampan.compose.model_hooks import Hook
+from sampan.compose.observed import ObservedContainer
+from sampan.compose.running.hooks import run_hook
+from sampan.compose.running.report import Report
+from sampan.compose.running.scene import observe_containers
+from sampan.compose.watch_plan import Reaction, Rule, plan_reactions
+from sampan.errors import NotFound, SampanError
+
+
+class Watcher:
+    """Reacts to changes for one project; `rebuild` builds a service and makes its containers anew."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: str,
+        rules: Sequence[Rule],
+        report: Report,
+        *,
+        rebuild: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._project = project
+        self._rules = rules
+        self._report = report
+        self._rebuild = rebuild
+
+    def sync_first(self) -> None:
+        """What the rules with ``initial_sync`` cover goes into the containers before anything changes."""
+        first = [rule for rule in self._rules if rule.trigger.initial_sync and rule.syncs]
+        paths = [path for rule in first for path in iter_files(rule.trigger.path)]
+        for reaction in plan_reactions(first, paths, exists=os.path.lexists):
+            self._try(Reaction(service=reaction.service, copies=reaction.copies))
+
+    def take(self, changed: Iterable[str]) -> None:
+        """React to one batch; a directory stands for all that is in it."""
+        paths = [path for each in changed for path in iter_files(each)]
+        for reaction in plan_reactions(self._rules, paths, exists=os.path.lexists):
+            self._try(reaction)
+
+    def _try(self, reaction: Reaction) -> None:
+        self._report.notice(reaction.describe())
+        try:
+            self._react(reaction)
+        except SampanError as error:
+            self._report.notice(f'service "{reaction.service}": {error.message}')
+
+    def _react(self, reaction: Reaction) -> None:
+        if reaction.rebuilds:
+            self._rebuild(reaction.service)
+            self._report.notice(f'service "{reaction.service}" successfully built')
+            return
+        found = observe_containers(self._engine, self._project, services=[reaction.service])
+        for container in found:
+            if container.is_running:
+                self._sync(container, reaction)
+        if reaction.restarts:
+            for container in found:
+                self._engine.containers.restart(container.id)
+            self._report.notice(f'service "{reaction.service}" restarted')
+        for trigger in reaction.runs:
+            for container in found:
+                self._run(container, trigger.exec)
+
+    def _sync(self, container: ObservedContainer, reaction: Reaction) -> None:
+        if reaction.removals:
+            self._run(container, Hook(command=("rm", "-rf", "--", *reaction.removals), user="0"))
+        for folder, files in group_by_folder(reaction.copies).items():
+            try:
+                self._engine.containers.put_archive(container.id, folder, [pack(files, folder)])
+            except NotFound:  # the folder is not there yet: extracting makes it
+                self._engine.containers.put_archive(container.id, "/", [pack(files, "/")])
+
+    def _run(self, container: ObservedContainer, hook: Hook) -> None:
+        code = run_hook(self._engine, container.id, container.name, hook, self._report)
+        if code:
+            words = " ".join(hook.command or ())
+            self._report.notice(f"container {container.name}: {words} exited with status {code}")
+
+
+def iter_files(path: str) -> Iterator[str]:
+    """The path, or the files below it; what is gone is itself."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        yield from (os.path.join(folder, name) for name in sorted([*names, *links]))
+
+
+def group_by_folder(copies: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Copies by the folder of the container that they go to: it may be a mount where the rest is read-only."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for path, target in copies:
+        groups.setdefault(posixpath.dirname(target) or "/", []).append((path, target))
+    return groups
+
+
+def pack(files: Iterable[tuple[str, str]], folder: str) -> bytes:
+    """A tar archive of files, named from `folder`; those that have gone meanwhile are left out."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for path, target in files:
+            if not (os.path.islink(path) or os.path.isfile(path)):
+                continue  # a socket or a pipe is nothing to bring anywhere
+            try:
+                member = archive.gettarinfo(path, arcname=posixpath.relpath(target, folder))
+                member.uid = member.gid = 0
+                member.uname = member.gname = ""
+                if member.isreg():
+                    with open(path, "rb") as content:
+                        archive.addfile(member, content)
+                else:
+                    archive.addfile(member)
+            except FileNotFoundError:
+                continue
+    return held.getvalue()
