@@ -167,6 +167,10 @@ class TestRefusals:
         with pytest.raises(ApiError, match=words):
             create(engine, HostConfig=host)
 
+    def test_of_squashed_builds(self, engine: EngineProcess) -> None:
+        with pytest.raises(ApiError, match="400: squash is only supported with experimental mode"):
+            call(engine, "POST", "/build?squash=1")
+
     def test_of_checkpoints(self, engine: EngineProcess) -> None:
         with pytest.raises(ApiError, match="400: checkpoint is only supported in experimental mode"):
             call(engine, "POST", f"/containers/{create(engine)}/start?checkpoint=one")

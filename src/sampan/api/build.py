@@ -51,6 +51,8 @@ async def build(request: web.Request) -> web.StreamResponse:
         raise InvalidArgument(
             f"output {request.query['sampan.output']}: one of {', '.join(ARCHIVES)} is supported"
         )
+    if query.flag(request.query, "squash"):
+        raise InvalidArgument("squash is only supported with experimental mode")
     if request.query.get("version") == "2":
         from sampan.api.session_build import build_in_session
 

@@ -14,11 +14,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from sampan.archive.whiteout import is_opaque, is_whiteout
-from sampan.linux.descent import Descent
+from sampan.linux.descent import MOST_OPEN, Descent
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # the kernel's own limit
@@ -110,68 +110,74 @@ class MergedTree:
         A node is valid until the next one is asked for; stop early by closing the generator. A directory that
         `enters` refuses is given, but nothing in it.
         """
-        if len(node.layers) == 1:
-            yield from _walk_layer(node, enters)
-            return
-        stack = [(node, "", iter(children(node)))]
+        place = _Place(node.layers)
+        stack = [("", iter(children(node)))]
         try:
             while stack:
-                directory, prefix, names = stack[-1]
+                prefix, names = stack[-1]
                 name = next(names, None)
                 if name is None:
                     stack.pop()
                     if stack:
-                        directory.close()
+                        place.leave()
                     continue
-                child = lookup(directory, name)
+                child = place.enter(name)
                 if child is None:  # removed meanwhile
                     continue
                 yield prefix + name, child
                 if child.is_directory and enters(child):
-                    stack.append((child, f"{prefix}{name}/", iter(children(child))))
-                else:
-                    child.close()
+                    stack.append((f"{prefix}{name}/", iter(children(child))))
+                elif child.is_directory:
+                    place.leave()
         finally:
-            for directory, _, _ in stack[1:]:
-                directory.close()
+            place.close()
 
 
-def _walk_layer(node: Node, enters: Callable[[Node], bool]) -> Iterator[tuple[str, Node]]:
-    """The walk where nothing is merged: what a container has made may be of any depth."""
-    descent = Descent(node.layers[0])
-    stack = [("", iter(children(node)))]
-    try:
-        while stack:
-            prefix, names = stack[-1]
-            name = next(names, None)
-            if name is None:
-                stack.pop()
-                if stack:
-                    descent.leave()
+class _Place:
+    """A directory of the merged tree while it is walked: a descent in each layer, of which a deep tree, as a
+    container may make it, keeps few descriptors open.
+    """
+
+    def __init__(self, layers: Sequence[int]) -> None:
+        share = MOST_OPEN // len(layers)
+        self._levels = [[Descent(layer, share) for layer in layers]]
+
+    def enter(self, name: str) -> Node | None:
+        """One name here; if it is a directory, that is the place now."""
+        layers = self._levels[-1]
+        entered: list[Descent] = []
+        found: Node | None = None
+        for position, layer in enumerate(layers):
+            try:
+                status = os.stat(name, dir_fd=layer.fd, follow_symlinks=False)
+                if is_whiteout(status):
+                    break
+                if not stat.S_ISDIR(status.st_mode):
+                    if found is None:
+                        return Node(name, layer.fd, status)
+                    break
+                parent = layer.fd
+                layer.enter(name)
+            except (FileNotFoundError, NotADirectoryError):  # or removed meanwhile
                 continue
-            child = _lookup_in(descent, name)
-            if child is None:  # removed meanwhile
-                continue
-            yield prefix + name, child
-            if child.is_directory and enters(child):
-                stack.append((f"{prefix}{name}/", iter(children(child))))
-            elif child.is_directory:
-                descent.leave()
-    finally:
-        descent.close()
-
-
-def _lookup_in(descent: Descent, name: str) -> Node | None:
-    """One name; a directory is entered."""
-    parent = descent.fd
-    try:
-        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        if is_whiteout(status):
+            entered.append(layer)
+            found = found or Node(name, parent, status)
+            if position + 1 < len(layers) and is_opaque(layer.fd):
+                break
+        if found is None:
             return None
-        layers = (descent.enter(name),) if stat.S_ISDIR(status.st_mode) else ()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return Node(name, parent, status, layers)
+        self._levels.append(entered)
+        return replace(found, layers=tuple(layer.fd for layer in entered))
+
+    def leave(self) -> None:
+        """Go up again."""
+        for layer in self._levels.pop():
+            layer.leave()
+
+    def close(self) -> None:
+        """Close all that is open below the root."""
+        for layer in self._levels[0]:
+            layer.close()
 
 
 @contextmanager

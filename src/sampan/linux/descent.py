@@ -20,9 +20,10 @@ _CLOSED = -1
 class Descent:
     """A place in a tree; `fd` is the directory there. The root's descriptor stays its owner's."""
 
-    __slots__ = ("_fds", "_identities", "_oldest")
+    __slots__ = ("_fds", "_identities", "_most_open", "_oldest")
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, most_open: int = MOST_OPEN) -> None:
+        self._most_open = max(most_open, 2)
         self._fds = [root]
         self._identities = [_identity(root)]
         self._oldest = 1  # of the levels below the root the uppermost that is open
@@ -37,7 +38,7 @@ class Descent:
         fd = os.open(name, _DIRECTORY, dir_fd=self.fd)
         self._fds.append(fd)
         self._identities.append(_identity(fd))
-        if len(self._fds) - self._oldest > MOST_OPEN:
+        if len(self._fds) - self._oldest > self._most_open:
             os.close(self._fds[self._oldest])
             self._fds[self._oldest] = _CLOSED
             self._oldest += 1

@@ -91,6 +91,18 @@ def test_it_is_packed_measured_and_compared(hostile: Path) -> None:
         assert [path for path, _ in tree.walk(root, enters=lambda _: False)] == ["d", "wide"]
 
 
+def test_stacked_on_another_it_is_walked(hostile: Path, tmp_path: Path) -> None:
+    (tmp_path / "d/d/d").mkdir(parents=True)
+    (tmp_path / "d/d/upper").touch()
+    before = os.listdir("/proc/self/fd")
+    with MergedTree([str(tmp_path), str(hostile)]) as tree, tree.open_node("/") as root:
+        paths = [path for path, _ in tree.walk(root)]
+    assert len(paths) == EXPECTED + 1
+    assert paths[DEPTH] == "d/" * DEPTH + "last"
+    assert paths[-WIDTH - 2] == "d/d/upper"
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_directory_that_was_moved_away_does_not_lead_outside(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     outside.mkdir()
