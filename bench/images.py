@@ -21,6 +21,9 @@ EXAMPLE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PAGE = b"<title>bench</title>\n"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\n"
 TINY_STEPS = 40
+WORK_S = 3.0
+STAGE_S = 1.0
+FOLDERS, FILES_A_FOLDER = 100, 200
 
 
 def write_busybox_tar(path: str) -> None:
@@ -70,7 +73,38 @@ def _without_network(line: str) -> str:
 
 def write_tiny_steps_context(folder: str) -> None:
     """A Dockerfile of many steps that do next to nothing."""
-    os.makedirs(folder)
     steps = [f"RUN echo {number} > /step-{number}\n" for number in range(TINY_STEPS)]
+    _write_dockerfile(folder, [f"FROM {IMAGE}\n", *steps])
+
+
+def write_work_context(folder: str) -> None:
+    """A Dockerfile whose steps take a known time, and leave files: what the builder adds is the rest."""
+    steps = 6
+    made = "for i in $(seq 100); do echo $i > /made-{0}-$i; done"
+    lines = [f"RUN {made.format(number)}; sleep {WORK_S / steps}\n" for number in range(steps)]
+    _write_dockerfile(folder, [f"FROM {IMAGE}\n", *lines])
+
+
+def write_stages_context(folder: str) -> None:
+    """Four stages that do not need one another, and a last one that takes from each."""
+    names = ("a", "b", "c", "d")
+    stages = [f"FROM {IMAGE} AS {name}\nRUN echo {name} > /{name}; sleep {STAGE_S}\n" for name in names]
+    copies = [f"COPY --from={name} /{name} /\n" for name in names]
+    _write_dockerfile(folder, [*stages, f"FROM {IMAGE}\n", *copies])
+
+
+def write_files_context(folder: str) -> None:
+    """As many files as a large project has, in folders, copied as they are."""
+    _write_dockerfile(folder, [f"FROM {IMAGE}\n", "COPY . /files\n"])
+    for number in range(FOLDERS):
+        inner = f"{folder}/d{number:03}"
+        os.mkdir(inner)
+        for file in range(FILES_A_FOLDER):
+            with open(f"{inner}/f{file:04}.txt", "w", encoding="ascii") as text:
+                text.write(f"{number} {file}\n" * 50)
+
+
+def _write_dockerfile(folder: str, lines: list[str]) -> None:
+    os.makedirs(folder)
     with open(f"{folder}/Dockerfile", "w", encoding="utf-8") as file:
-        file.writelines([f"FROM {IMAGE}\n", *steps])
+        file.writelines(lines)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import images
+from building import plan_builds
 from composing import plan_compose
 from engines import Engine, EngineError, find_peers, start_sampan, stop_sampan
 from registries import plan_transfers, write_python_archives
@@ -110,11 +111,10 @@ def ready_engines(engines: Sequence[Engine], root: str, stack: contextlib.ExitSt
 
 
 def write_scenarios(root: str) -> list[Scenario]:
-    images.write_django_context(f"{root}/django")
-    images.write_tiny_steps_context(f"{root}/steps")
     first, second = write_python_archives(f"{root}/python")
     return [
-        *plan_scenarios(f"{root}/django", f"{root}/steps"),
+        *plan_scenarios(),
+        *plan_builds(root),
         *plan_transfers((first, second)),
         *plan_compose(f"{root}/compose"),
     ]

@@ -8,7 +8,6 @@ run, `finish` undoes `prepare`. Only `measure` counts. Whatever they leave when 
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass, field
 
@@ -156,29 +155,6 @@ class Version(Scenario):
         return engine.run("--version").cpu_s * 1e3
 
 
-@dataclass(slots=True)
-class Build(Scenario):
-    """`build` of a folder; where `edited` is set, that file gets one more line before each run."""
-
-    context: str = ""
-    options: tuple[str, ...] = ()
-    edited: str = ""
-
-    def prepare(self, engine: Engine) -> None:
-        if "--no-cache" not in self.options:
-            self._build(engine)
-
-    def measure(self, engine: Engine) -> float:
-        if self.edited:
-            with open(os.path.join(self.context, self.edited), "a", encoding="utf-8") as file:
-                file.write(f"# {fresh_name()}\n")
-        return self._build(engine)
-
-    def _build(self, engine: Engine) -> float:
-        tag = f"{IMAGE}-{self.key}"
-        return engine.run("build", "-q", *self.options, "-t", tag, self.context).wall_s * 1e3
-
-
 class Sleepers(Scenario):
     """What one container more takes of the memory: the growth of all that is not the containers' own."""
 
@@ -217,8 +193,8 @@ class ReadLog(Scenario):
         self.remove(engine)
 
 
-def plan_scenarios(django: str, tiny_steps: str) -> list[Scenario]:
-    """All of them; the goals are those of ARCHITECTURE.md, "What things may cost"."""
+def plan_scenarios() -> list[Scenario]:
+    """Those of containers; the goals are those of ARCHITECTURE.md, "What things may cost"."""
     return [
         RunOnce("run", "run --rm IMAGE true", 15, Goal(1 / 3)),
         RunOnce("run-alone", "the same with --network none", 15, Goal(1 / 2), options=("--network", "none")),
@@ -227,23 +203,6 @@ def plan_scenarios(django: str, tiny_steps: str) -> list[Scenario]:
         Exec("exec", "exec C true", 15, Goal(1 / 3)),
         Ps("ps", "ps, CPU", 10, Goal(1)),
         Version("version", "--version, CPU", 10, Goal(1)),
-        Build("build-cached", "build, everything cached", 10, Goal(1), context=django),
-        Build(
-            "build-edited",
-            "build, one file edited",
-            10,
-            Goal(1 / 2),
-            context=django,
-            edited="logbook/views.py",
-        ),
-        Build(
-            "build-steps",
-            "build, 40 tiny RUN steps",
-            2,
-            Goal(1 / 3),
-            context=tiny_steps,
-            options=("--no-cache",),
-        ),
         WriteLog("log-write", "1,000,000 log lines written", 2, Goal(1)),
         ReadLog("log-read", "logs of 1,000,000 lines", 3, Goal(1)),
         Sleepers("memory", "memory a container adds, 50 asleep", 1, Goal(limit=1.5), unit="MiB"),
