@@ -122,7 +122,8 @@ def test_dependents_that_ask_for_it_start_again(make: Callable[..., ComposeProje
     assert "Container up0-follows-1  Stopped  db is made anew" in told
     assert project.inspect("follows")["State"]["StartedAt"] != began["follows"]
     assert project.inspect("stays")["State"]["StartedAt"] == began["stays"]
-    project.compose("restart", "-t", "0", "db")
+    told = project.compose("--progress", "plain", "restart", "-t", "0", "db").stderr
+    assert told.index("up0-db-1  Started") < told.index("up0-follows-1  Restarting")
     assert project.inspect("stays")["State"]["StartedAt"] == began["stays"]
 
 

@@ -215,6 +215,17 @@ class StartContainer(ContainerStep):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestartContainer(ContainerStep):
+    """Stop a container, if it runs, and start it."""
+
+    container: ObservedContainer
+
+    def describe(self) -> str:
+        """What it does."""
+        return f"restart container {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopContainer(ContainerStep):
     """Stop a running container."""
 

@@ -17,6 +17,7 @@ from sampan.compose.observed import Observed, infer_project, read_observed
 from sampan.compose.plan import UpOptions, plan_up
 from sampan.compose.project import Project
 from sampan.compose.references import resolve_references
+from sampan.compose.restart_plan import plan_restart, restarted_services
 from sampan.compose.steps import Plan
 from sampan.errors import NotFound
 
@@ -376,3 +377,17 @@ def test_every_case_comes_up_stays_and_goes(name: str, tmp_path: Path) -> None:
     assert {type(step).__name__ for step in plan_up(project, observed).steps} <= {"KeepContainer"}
     left = plan_down(project, observed, DownOptions(volumes=True))
     assert sum(len(level) for level in left.iter_levels()) == len(left.steps)
+
+
+def test_a_restart_goes_in_the_order_of_needs_and_waits_for_what_restarts_too(tmp_path: Path):
+    project = load_text(tmp_path, TWO.replace("service_healthy}", "service_healthy, restart: true}"))
+    containers = observe(project).containers
+    assert plan_restart(project, containers).describe() == [
+        "restart container demo-db-1",
+        "wait until db is healthy, for web",
+        "restart container demo-web-1",
+    ]
+    alone = [each for each in containers if each.service == "web"]
+    assert plan_restart(project, alone).describe() == ["restart container demo-web-1"]
+    assert restarted_services(project, ["db"]) == ["db", "web"]
+    assert restarted_services(load_text(tmp_path, TWO), ["db"]) == ["db"]

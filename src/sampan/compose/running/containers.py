@@ -25,6 +25,7 @@ from sampan.compose.steps import (
     KeepContainer,
     RecreateContainer,
     RemoveContainer,
+    RestartContainer,
     StartContainer,
     StopContainer,
 )
@@ -118,6 +119,17 @@ class ContainerWork:
         self._engine.containers.start(container_id)
         service = self._project.services[step.service]
         run_hooks(self._engine, container_id, step.name, service.post_start, self._report)
+        self._report.done(step.subject, "Started")
+
+    def restart(self, step: RestartContainer) -> None:
+        """Both, with the hooks of both."""
+        self._report.working(step.subject, "Restarting")
+        service = self._project.all_services.get(step.service)
+        if service is not None and step.container.is_running:
+            try_hooks(self._engine, step.container.id, step.name, service.pre_stop, self._report)
+        self._engine.containers.restart(step.container.id, timeout_s=self._stop_timeout_s)
+        if service is not None:
+            run_hooks(self._engine, step.container.id, step.name, service.post_start, self._report)
         self._report.done(step.subject, "Started")
 
     def stop(self, step: StopContainer) -> None:

@@ -16,6 +16,7 @@ from sampan.compose.observed import Observed
 from sampan.compose.plan import UpOptions, plan_up
 from sampan.compose.project import Project
 from sampan.compose.resource_plan import plan_resources
+from sampan.compose.restart_plan import plan_restart
 from sampan.compose.running.containers import ContainerWork
 from sampan.compose.running.contents import with_file_digests
 from sampan.compose.running.images import ImageWork
@@ -151,6 +152,22 @@ class ProjectWork:
         stops = tuple(step for step in plan.steps if isinstance(step, StopContainer))
         plan = Plan(steps=stops)
         self._take_away(plan, observed, stop_timeout_s=stop_timeout_s, volumes=False, may_be_left=True)
+        return plan
+
+    def restart(self, services: frozenset[str] = frozenset(), *, stop_timeout_s: int | None = None) -> Plan:
+        """Restart, what is needed first; a container that does not run is started."""
+        observed = observe(self.engine, self.project.name)
+        plan = plan_restart(
+            self.project,
+            [
+                each
+                for each in observed.containers
+                if not each.is_one_off and (not services or each.service in services)
+            ],
+        )
+        containers = self._containers(observed, UpSettings(stop_timeout_s=stop_timeout_s), {})
+        performer = Performer(self.engine, self.project, containers, self.report, self.interruption)
+        self._carry_out(plan, performer)
         return plan
 
     def pull(self, plan: Plan, settings: UpSettings) -> None:

@@ -90,24 +90,17 @@ def start(context: Context, options: Options, arguments: list[str]) -> int:
 
 
 def restart(context: Context, options: Options, arguments: list[str]) -> int:
-    """All at once; those that say so (``depends_on: {db: {restart: true}}``) go along."""
+    """In the order of depends_on; those that say so (``depends_on: {db: {restart: true}}``) go along."""
+    from sampan.compose.restart_plan import restarted_services
+
+    project = load_or_infer(context)
     services = list(arguments)
     if services and not options.switch("no-deps"):
-        for name, service in load_or_infer(context).services.items():
-            if name not in services and any(
-                need.restart for key, need in service.depends_on.items() if key in arguments
-            ):
-                services.append(name)
-    found = containers_of(context, services)
-    engine, timeout_s = context.engine, _timeout(options)
-    _each(
-        context,
-        options,
-        found,
-        lambda each: engine.containers.restart(each.id, timeout_s=timeout_s),
-        "Restarting",
-        "Started",
-    )
+        services = restarted_services(project, services)
+    containers_of(context, services)
+    with open_progress(context) as display:
+        work = open_work(context, options, project, display)
+        work.restart(frozenset(services), stop_timeout_s=_timeout(options))
     return 0
 
 
