@@ -65,16 +65,11 @@ def bring_context(
 
 
 def _take(folder: str, name: str, path: str) -> None:
-    fd = os.open(folder, _DIRECTORY)
-    try:
-        archive = is_archive(fd, name)
-    finally:
-        os.close(fd)
-    if not archive:
-        os.rename(f"{folder}/{name}", f"{path}/{_DOCKERFILE}")
-        return
     with open(f"{folder}/{name}", "rb") as file:
-        unpack_context(file, path)
+        if is_archive(file.fileno()):
+            unpack_context(file, path)
+            return
+    os.rename(f"{folder}/{name}", f"{path}/{_DOCKERFILE}")
 
 
 def _below(path: str, subdir: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sampan.build.cache import Result
 from sampan.build.files.copy import Earlier, Transfer, Written, copy_selection, make_document
@@ -33,21 +33,28 @@ class Picked:
     keep_xattrs: bool
     is_remote: bool = False
 
-    def content(self) -> str:
-        """What they contribute to the key."""
-        return self.selection.digest().hex()
+    def content(self, latest_ns: int | None = None) -> str:
+        """What they contribute to the key: their times, too, where a build says which is the latest."""
+        digest = self.selection.digest()
+        return (digest if latest_ns is None else digest + self.selection.digest_times(latest_ns)).hex()
 
 
 @contextmanager
 def pick(
-    services: StepServices, origin: Origin, sources: Sequence[str], step: CopyStep, *, is_remote: bool = False
+    services: StepServices,
+    origin: Origin,
+    sources: Sequence[str],
+    step: CopyStep,
+    *,
+    is_remote: bool = False,
+    stage: str = "",
 ) -> Iterator[Picked]:
-    """Find and hash the sources of a step in an origin."""
+    """Find and hash the sources of a step in an origin; copies of them if there is a folder to stage them in."""
     with open_origin(origin, services.workplace.empty) as tree:
         filters = Filters(tree.ignored, PatternSet(step.exclude))
         keep = not tree.is_context
         selection = select(tree.fd, sources, filters, keep_owners=keep, parents=step.parents)
-        hash_files(selection, services.workplace.digests)
+        hash_files(selection, services.workplace.digests, stage)
         yield Picked(selection, keep_xattrs=keep, is_remote=is_remote)
 
 
@@ -132,20 +139,21 @@ def _unpack_archives(
         return part.selection
     rest = []
     for item in part.selection.items:
-        if not item.top.is_file or not is_archive(part.selection.root_fd, item.top.path):
+        if not item.top.is_file:
             rest.append(item)
             continue
-        target = upper.resolve(step.destination)
-        upper.make_folders(target, owner=transfer.owner or (0, 0))
-        upper.finish()
-        layered = services.snapshots.driver.is_layered
-        unpack(
-            part.selection.root_fd,
-            item.top.path,
-            upper.fd,
-            target,
-            lowers=lowers if layered else (),
-            owner=transfer.owner,
-        )
+        fd = part.selection.open(item.top)
+        try:
+            if not is_archive(fd):
+                rest.append(item)
+                continue
+            target = upper.resolve(step.destination)
+            upper.make_folders(target, owner=transfer.owner or (0, 0))
+            upper.finish()
+            layered = services.snapshots.driver.is_layered
+            unpack(fd, upper.fd, target, lowers=lowers if layered else (), owner=transfer.owner)
+            part.selection.require_unchanged(item.top, fd)
+        finally:
+            os.close(fd)
         upper.forget_made()
-    return Selection(part.selection.root_fd, tuple(rest), part.selection.keep_owners, part.selection.digests)
+    return replace(part.selection, items=tuple(rest))

@@ -18,6 +18,7 @@ from sampan.build.cache import Result
 from sampan.build.copying import Picked, pick, write_copy, write_workdir
 from sampan.build.errors import BuildFailed, process_failed
 from sampan.build.files.copy import Written
+from sampan.build.files.select import SourceChanged
 from sampan.build.git import GitSource, is_git_url, parse_git_url
 from sampan.build.mounting import PlannedMount, describe_mount
 from sampan.build.origins import ContextFolder, Origin, Root
@@ -70,16 +71,24 @@ class StepRunner:
         alias = keys.copy_alias(parent.identity, step, origin.identity) if isinstance(origin, Root) else ""
         if alias and (known := self._find_alias(alias)) is not None:
             return _hit(known, vertex)
-        with ExitStack() as stack:
-            picked = await self._pick_all(step, origin, vertex, stack)
-            contents = [await self.services.blocking.run(part.content) for part in picked]
-            place = origin.path if isinstance(origin, ContextFolder) else "root"
-            result = await self._copy_picked(
-                step, parent, picked, contents, keys.copy_signature(step, place), vertex
-            )
+        try:
+            result = await self._copy_from(step, parent, origin, vertex)
+        except SourceChanged:  # somebody writes into the context: hash copies of the files, and copy those
+            with self.services.workplace.temporary_folder() as stage:
+                result = await self._copy_from(step, parent, origin, vertex, stage)
         if alias:
             self.services.cache.put_alias(alias, result.key)
         return result
+
+    async def _copy_from(
+        self, step: CopyStep, parent: Result, origin: Origin, vertex: Vertex, stage: str = ""
+    ) -> Result:
+        with ExitStack() as stack:
+            picked = await self._pick_all(step, origin, vertex, stack, stage)
+            contents = [await self.services.blocking.run(part.content) for part in picked]
+            place = origin.path if isinstance(origin, ContextFolder) else "root"
+            signature = keys.copy_signature(step, place)
+            return await self._copy_picked(step, parent, picked, contents, signature, vertex)
 
     async def _copy_picked(
         self,
@@ -105,7 +114,7 @@ class StepRunner:
         return result
 
     async def _pick_all(
-        self, step: CopyStep, origin: Origin, vertex: Vertex, stack: ExitStack
+        self, step: CopyStep, origin: Origin, vertex: Vertex, stack: ExitStack, stage: str
     ) -> list[Picked]:
         local = [
             source
@@ -115,7 +124,7 @@ class StepRunner:
         services = self.services
         picked = []
         if local:
-            opened = pick(services, origin, local, step)
+            opened = pick(services, origin, local, step, stage=stage)
             picked.append(await services.blocking.run(stack.enter_context, opened))
         for url in step.sources:
             if url not in local and (repository := parse_git_url(url)) is not None:

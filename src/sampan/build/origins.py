@@ -17,7 +17,7 @@ from sampan.build.dockerignore import ignore_file_names, parse_dockerignore
 from sampan.build.files.reading import read_small_file
 from sampan.build.files.view import open_view
 from sampan.build.patterns import PatternSet
-from sampan.errors import NotFound
+from sampan.errors import InvalidArgument, NotFound
 
 _MAX_IGNORE_BYTES = 4 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -93,6 +93,8 @@ def read_ignore_text(folder: str, name: str) -> str | None:
     """The text of an ignore file, None if it is not there."""
     try:
         data = read_small_file(folder, name, _MAX_IGNORE_BYTES)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:  # without it, more than is meant would be sent
+        raise InvalidArgument(f"failed to read {name}: {(error.strerror or '').lower()}") from None
     return data.decode("utf-8", "surrogateescape")

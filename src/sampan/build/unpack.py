@@ -11,12 +11,11 @@ from sampan.archive.compression import open_decompressed
 from sampan.archive.entry import InvalidArchive
 from sampan.archive.header import BLOCK_BYTES, ZERO_BLOCK, decode_header
 
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-
-def is_archive(root_fd: int, name: str) -> bool:
-    """Whether the file (canonical name), compressed or not, begins as a tar: a gzip of a text does not."""
-    with open(os.open(name, _FILE, dir_fd=root_fd), "rb") as file:
+def is_archive(fd: int) -> bool:
+    """Whether an open file, compressed or not, begins as a tar: a gzip of a text does not."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(fd, "rb", closefd=False) as file:
         try:
             block = open_decompressed(file).read(BLOCK_BYTES)
             if len(block) < BLOCK_BYTES or block == ZERO_BLOCK:
@@ -28,14 +27,14 @@ def is_archive(root_fd: int, name: str) -> bool:
 
 
 def unpack(
-    root_fd: int,
-    name: str,
+    fd: int,
     upper_fd: int,
     destination: str,
     *,
     lowers: Sequence[str],
     owner: tuple[int, int] | None,
 ) -> None:
-    """Unpack the file into the folder `destination` (canonical) of a snapshot that is being written."""
-    with open(os.open(name, _FILE, dir_fd=root_fd), "rb") as file:
+    """Unpack an open file into the folder `destination` (canonical) of a snapshot that is being written."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(fd, "rb", closefd=False) as file:
         extract_archive(file, upper_fd, path="/" + destination, lowers=lowers, owner=owner)

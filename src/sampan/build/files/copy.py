@@ -10,12 +10,12 @@ Not here: what the sources mean (``select``), archives (``unpack``).
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from sampan.build.files.contents import Copying
 from sampan.build.files.names import join, parent_of
 from sampan.build.files.scan import Entry
 from sampan.build.files.select import Item, Selection
@@ -24,11 +24,7 @@ from sampan.build.files.xattrs import copy_xattrs
 from sampan.build.modes import ModeChange
 from sampan.errors import Cancelled
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FICLONE = 0x40049409
-_CHUNK_BYTES = 1 << 30
-_NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EBADF)
 _NOT_LINKED = (errno.EMLINK, errno.EXDEV, errno.ENOENT, errno.EPERM)
 
 
@@ -54,8 +50,6 @@ class Transfer:
     keep_xattrs: bool = False
     earlier: Earlier | None = None
     is_stopped: Callable[[], bool] = lambda: False
-    can_clone: bool = True
-    """Whether files may share their extents; false from the first that could not."""
     written: dict[str, Written] = field(default_factory=dict)
     """The files written, for the next run."""
     names: set[str] = field(default_factory=set)
@@ -74,6 +68,7 @@ class _Copier:
         self.selection = selection
         self.upper = upper
         self.transfer = transfer
+        self.copying = Copying(transfer.is_stopped)
         self.links: dict[tuple[int, int], str] = {}
 
     def copy(self, item: Item, destination: str) -> None:
@@ -147,11 +142,13 @@ class _Copier:
             self.transfer.written[name] = wanted
             if self._reuse(name, wanted):
                 return
-        source = os.open(entry.path, _READ, dir_fd=self.selection.root_fd)
+        source = self.selection.open(entry)
         try:
             target = os.open(name, _CREATE, 0o600, dir_fd=self.upper.fd)
             try:
-                copy_data(source, target, status.st_size, self.transfer)
+                self.copying.copy(source, target)
+                if digest is not None:
+                    self.selection.require_unchanged(entry, source)
                 # Always: a folder with the set-group-ID bit gives its group to what is made in it.
                 os.fchown(target, uid, gid)
                 self._copy_xattrs(entry, name)
@@ -172,7 +169,7 @@ class _Copier:
     def _write_special(self, entry: Entry, name: str) -> None:
         status = entry.status
         if entry.is_link:
-            os.symlink(os.readlink(entry.path, dir_fd=self.selection.root_fd), name, dir_fd=self.upper.fd)
+            os.symlink(self.selection.read_link(entry), name, dir_fd=self.upper.fd)
         elif stat.S_ISSOCK(status.st_mode):
             return
         else:
@@ -199,32 +196,6 @@ class _Copier:
     def _copy_xattrs(self, entry: Entry, name: str) -> None:
         if self.transfer.keep_xattrs:
             copy_xattrs(self.selection.root_fd, entry.path, self.upper.fd, name)
-
-
-def copy_data(source: int, target: int, size: int, transfer: Transfer) -> None:
-    """The content, by sharing extents where the file system can, else inside the kernel."""
-    if size == 0 or (transfer.can_clone and _clone(source, target, transfer)):
-        return
-    remaining = size
-    try:
-        while remaining > 0 and (count := os.copy_file_range(source, target, remaining)):
-            remaining -= count
-    except OSError as error:
-        if error.errno not in _NOT_HERE or remaining != size:
-            raise
-        # Another file system, or one without the call; nothing has been copied then.
-        while os.sendfile(target, source, None, _CHUNK_BYTES):
-            pass
-
-
-def _clone(source: int, target: int, transfer: Transfer) -> bool:
-    try:
-        fcntl.ioctl(target, _FICLONE, source)
-    except OSError as error:
-        if error.errno not in _NOT_HERE:
-            raise
-        transfer.can_clone = False
-    return transfer.can_clone
 
 
 def make_document(upper: Upper, destination: str, name: str, content: bytes, transfer: Transfer) -> None:

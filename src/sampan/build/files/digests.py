@@ -9,16 +9,16 @@ would go unseen. Lost or damaged, the cache only costs time.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
 import time
 
 import msgspec
 
+from sampan.build.files.contents import hash_content
+
 _RACY_NS = 100_000_000
 _MAX_ENTRIES = 500_000
-_CHUNK_BYTES = 1 << 20
 
 Key = tuple[int, int, int, int, int]
 
@@ -34,7 +34,7 @@ class FileDigests:
 
     def known(self, status: os.stat_result) -> bytes | None:
         """The digest of the file with this status, if it was read before."""
-        return self._entries().get(_key(status))
+        return self._entries().get(status_key(status))
 
     def read(self, fd: int) -> bytes:
         """The digest of an open file's content; it is read unless it is known."""
@@ -43,17 +43,12 @@ class FileDigests:
         if digest is not None:
             return digest
         started_ns = time.time_ns()
-        hasher = hashlib.sha256()
-        buffer = bytearray(min(_CHUNK_BYTES, before.st_size + 1))
-        view = memoryview(buffer)
-        while count := os.readv(fd, [buffer]):
-            hasher.update(view[:count])
-        digest = hasher.digest()
+        digest = hash_content(fd, before.st_size)
         if (
-            _key(os.fstat(fd)) == _key(before)
+            status_key(os.fstat(fd)) == status_key(before)
             and max(before.st_mtime_ns, before.st_ctime_ns) < started_ns - _RACY_NS
         ):
-            self._remember(_key(before), digest)
+            self._remember(status_key(before), digest)
         return digest
 
     def save(self) -> None:
@@ -91,5 +86,6 @@ class FileDigests:
             self._changed = True
 
 
-def _key(status: os.stat_result) -> Key:
+def status_key(status: os.stat_result) -> Key:
+    """What changes with a file's content."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -2,7 +2,8 @@
 """Canonical names inside a tree: symbolic links followed, but never out of the root.
 
 A canonical name has no links among its parents and none of ``.``, ``..`` or doubled slashes; the root is "".
-Looking a canonical name up relative to the root's descriptor cannot leave the tree.
+Looking a canonical name up relative to the root's descriptor cannot leave the tree, unless somebody puts a link where
+a folder was: in a context, which anybody may be changing, names are looked up by `Guarded`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import stat
 from collections.abc import Callable
 from typing import Protocol
 
+from sampan.linux.resolve import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+
+_GUARDS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
+_PLACE = os.O_PATH | os.O_NOFOLLOW
 _MAX_LINKS = 40  # the kernel's own limit
 
 
@@ -42,6 +47,37 @@ class Folder:
     def read_link(self, name: str) -> str:
         """Where a link points."""
         return os.readlink(name, dir_fd=self.fd)
+
+    def open(self, name: str, flags: int) -> int:
+        """Open what has this canonical name and is no link."""
+        return os.open(name or ".", flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+
+
+class Guarded(Folder):
+    """A tree that may change while it is read: no link is followed, also where there was a folder."""
+
+    def lookup(self, name: str) -> os.stat_result | None:
+        """The status of a canonical name."""
+        try:
+            fd = self.open(name, _PLACE)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
+
+    def read_link(self, name: str) -> str:
+        """Where a link points."""
+        fd = self.open(name, _PLACE)
+        try:
+            return os.readlink("", dir_fd=fd)
+        finally:
+            os.close(fd)
+
+    def open(self, name: str, flags: int) -> int:
+        """Open what has this canonical name and is no link."""
+        return openat2(self.fd, name or ".", flags, resolve=_GUARDS)
 
 
 def join(parent: str, name: str) -> str:

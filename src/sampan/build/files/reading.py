@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small files of a context that steer the build: the Dockerfile and its ignore file.
 
-Holds: names and links are resolved inside the folder; what is no regular file is not there (a FIFO would keep us
-waiting).
+Holds: names and links are resolved inside the folder; what is no regular file is not even opened (a FIFO would keep
+us waiting, and a device may do things when it is opened).
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ def read_small_file(folder: str, name: str, limit_bytes: int) -> bytes:
         folder, name = os.path.split(name)
     root = os.open(folder, _DIRECTORY)
     try:
-        fd = open_in_root(root, name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        fd = open_in_root(root, name, os.O_PATH)
     finally:
         os.close(root)
-    with open(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(EISDIR, "is not a regular file", name)
-        data = file.read(limit_bytes + 1)
+        with open(f"/proc/self/fd/{fd}", "rb") as file:
+            data = file.read(limit_bytes + 1)
+    finally:
+        os.close(fd)
     if len(data) > limit_bytes:
         raise OSError(EFBIG, f"is larger than {limit_bytes} bytes", name)
     return data

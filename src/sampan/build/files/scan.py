@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sampan.build.files.names import join
+from sampan.build.files.names import Guarded, join
 from sampan.build.patterns import Match, PatternSet
+from sampan.linux.descent import Descent
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _NOTHING = PatternSet(())
 
 
@@ -55,16 +56,36 @@ class _Verdicts:
     excluded: Match | None
 
 
+@dataclass(slots=True)
+class _Level:
+    """A folder whose children are being listed; `unsaid` as long as it is left out and nothing in it is not."""
+
+    entry: Entry
+    children: Iterator[tuple[str, bool]]
+    verdicts: _Verdicts
+    unsaid: bool = False
+
+
 def scan(root_fd: int, folder: str, filters: Filters) -> Iterator[Entry]:
     """Everything below a folder (canonical name), folders before what is in them.
 
-    A folder that is left out appears only if something in it does not.
+    A folder that is left out appears only if something in it does not. What goes away meanwhile is not there.
     """
-    fd = os.open(folder or ".", _DIRECTORY, dir_fd=root_fd)
+    fd = Guarded(root_fd).open(folder, _DIRECTORY)
+    descent = Descent(fd)
     try:
-        parents = _Verdicts(_verdict(filters.ignored, folder), None)
-        yield from _scan_folder(fd, folder, "", filters, parents)
+        top = Entry("", folder, os.fstat(fd))
+        levels = [_Level(top, _children(fd), _Verdicts(_verdict(filters.ignored, folder), None))]
+        while levels:
+            child = next(levels[-1].children, None)
+            if child is not None:
+                yield from _visit(descent, levels, *child, filters)
+                continue
+            levels.pop()
+            if levels:
+                descent.leave()
     finally:
+        descent.close()
         os.close(fd)
 
 
@@ -77,37 +98,40 @@ def _verdict(patterns: PatternSet, path: str) -> Match | None:
     return found
 
 
-def _scan_folder(fd: int, path: str, name: str, filters: Filters, parents: _Verdicts) -> Iterator[Entry]:
+def _children(fd: int) -> Iterator[tuple[str, bool]]:
+    """Names, sorted, and whether each is a folder."""
     with os.scandir(fd) as listing:
-        children = sorted(listing, key=lambda child: child.name)
-    for child in children:
-        child_path, child_name = join(path, child.name), join(name, child.name)
-        verdicts = parents
-        left_out = False
-        if filters.ignored or filters.excluded:
-            verdicts = _Verdicts(
-                filters.ignored.match(child_path, parents.ignored),
-                filters.excluded.match(child_name, parents.excluded),
-            )
-            left_out = _left_out(verdicts)
-        is_folder = child.is_dir(follow_symlinks=False)
-        if left_out and not (is_folder and _may_return(filters, verdicts, child_path, child_name)):
-            continue
-        entry = Entry(child_name, child_path, child.stat(follow_symlinks=False))
-        if not is_folder:
-            yield entry
-            continue
-        if not left_out:
-            yield entry
-        inner = os.open(child.name, _DIRECTORY, dir_fd=fd)
-        try:
-            for below in _scan_folder(inner, child_path, child_name, filters, verdicts):
-                if left_out:
-                    yield entry
-                    left_out = False
-                yield below
-        finally:
-            os.close(inner)
+        return iter(sorted((child.name, child.is_dir(follow_symlinks=False)) for child in listing))
+
+
+def _visit(
+    descent: Descent, levels: list[_Level], name: str, is_folder: bool, filters: Filters
+) -> Iterator[Entry]:
+    """One child, after the folders above it that have not been told of; a folder is gone down into."""
+    level = levels[-1]
+    path, shown = join(level.entry.path, name), join(level.entry.name, name)
+    verdicts, left_out = level.verdicts, False
+    if filters.ignored or filters.excluded:
+        verdicts = _Verdicts(
+            filters.ignored.match(path, level.verdicts.ignored),
+            filters.excluded.match(shown, level.verdicts.excluded),
+        )
+        left_out = _left_out(verdicts)
+    if left_out and not (is_folder and _may_return(filters, verdicts, path, shown)):
+        return
+    try:
+        entry = Entry(shown, path, os.stat(name, dir_fd=descent.fd, follow_symlinks=False))
+        children = _children(descent.enter(name)) if entry.is_folder else None
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not left_out:
+        for above in levels if filters.ignored or filters.excluded else ():
+            if above.unsaid:
+                above.unsaid = False
+                yield above.entry
+        yield entry
+    if children is not None:
+        levels.append(_Level(entry, children, verdicts, left_out))
 
 
 def _left_out(verdicts: _Verdicts) -> bool:

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Contexts that nobody means well with: never outside of them, never a wait, the right result or a clear error."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from build_place import BuildPlace
+from sampan.build.errors import BuildFailed
+from sampan.build.files.contents import Copying, hash_content
+from sampan.build.files.copy import Transfer, copy_selection
+from sampan.build.files.digests import FileDigests
+from sampan.build.files.scan import Filters
+from sampan.build.files.select import Selection, SourceChanged, hash_files, select
+from sampan.build.files.upper import Upper
+from sampan.errors import NotFound, SampanError
+from sampan.linux.tree import remove_tree
+
+HUGE = 10 << 30
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[BuildPlace]:
+    made = BuildPlace(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("secret")
+    return outside
+
+
+class TestKindsOfFiles:
+    def test_a_fifo_is_copied_and_not_read(self, place: BuildPlace) -> None:
+        os.mkfifo(place.project / "pipe", 0o640)
+        layer = place.layer(place.build("FROM scratch\nCOPY . /"))
+        assert stat.S_ISFIFO((layer / "pipe").lstat().st_mode)
+
+    def test_a_socket_is_left_out(self, place: BuildPlace) -> None:
+        place.write("a", "a")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(place.project / "sock"))
+            assert place.names(place.build("FROM scratch\nCOPY . /")) == ["a"]
+
+    @pytest.mark.parametrize("name", [b"two\nlines", b"bad\xff\xfe", b"\x1b[31mred", b"-rf", b" ", b"*"])
+    def test_any_name_is_a_name(self, place: BuildPlace, name: bytes) -> None:
+        path = os.path.join(os.fsencode(place.project), name)
+        with open(path, "wb") as file:
+            file.write(b"content")
+        layer = os.fsencode(place.layer(place.build("FROM scratch\nCOPY . /")))
+        assert os.listdir(layer) == [name]
+
+    def test_a_tree_may_be_deeper_than_pythons_stack(self, place: BuildPlace) -> None:
+        for depth in range(500, 1501, 500):
+            os.makedirs(place.project / "/".join(["d"] * depth))
+        layer = place.layer(place.build("FROM scratch\nCOPY . /"))
+        assert (layer / "/".join(["d"] * 1500)).is_dir()
+        remove_tree(str(place.project / "d"))
+
+
+class TestLinks:
+    @pytest.mark.parametrize("target", ["{outside}/file", "../outside/file", "loop/../../outside/file"])
+    def test_a_source_that_leads_outside_is_not_found(
+        self, place: BuildPlace, secret: Path, target: str
+    ) -> None:
+        (place.project / "loop").symlink_to(".")
+        (place.project / "link").symlink_to(target.format(outside=secret))
+        with pytest.raises(BuildFailed, match='"/link": not found'):
+            place.build("FROM scratch\nCOPY link /")
+
+    def test_in_a_folder_it_is_copied_as_it_is(self, place: BuildPlace, secret: Path) -> None:
+        (place.project / "d").mkdir()
+        (place.project / "d/link").symlink_to(secret)
+        layer = place.layer(place.build("FROM scratch\nCOPY d /d"))
+        assert os.readlink(layer / "d/link") == str(secret)
+
+    def test_a_circle_is_an_error(self, place: BuildPlace) -> None:
+        (place.project / "a").symlink_to("b")
+        (place.project / "b").symlink_to("a")
+        with pytest.raises(BuildFailed, match="(?i)too many levels of symbolic links"):
+            place.build("FROM scratch\nCOPY a /")
+
+    def test_an_ignore_file_outside_is_not_read(self, place: BuildPlace, secret: Path) -> None:
+        (secret / "ignore").write_text("*")
+        (place.project / ".dockerignore").symlink_to(secret / "ignore")
+        place.write("a", "a")
+        assert place.names(place.build("FROM scratch\nCOPY a /")) == ["a"]
+
+    def test_a_dockerfile_outside_is_not_read(self, place: BuildPlace, secret: Path) -> None:
+        (secret / "file").write_text("FROM scratch\n")
+        (place.project / "Dockerfile").symlink_to(secret / "file")
+        with pytest.raises(NotFound, match="failed to read dockerfile: open Dockerfile"):
+            place.build()
+
+
+class TestFilesThatSteerTheBuild:
+    @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "socket"])
+    @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+    def test_no_other_kind_is_waited_for(self, place: BuildPlace, name: str, kind: str) -> None:
+        place.write("a", "a")
+        if name != "Dockerfile":
+            place.write("Dockerfile", "FROM scratch\nCOPY a /\n")
+        make_odd(place.project / name, kind)
+        if name == "Dockerfile":
+            with pytest.raises(SampanError, match="failed to read dockerfile: open Dockerfile"):
+                place.build()
+        else:
+            with pytest.raises(SampanError, match=r"failed to read \.dockerignore: is not a regular file"):
+                place.build()
+
+
+def make_odd(path: Path, kind: str) -> None:
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "device":
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+
+
+class TestChangesMeanwhile:
+    """Each part on its own, so that the change comes exactly in between."""
+
+    @pytest.fixture
+    def selected(self, place: BuildPlace) -> Iterator[Selection]:
+        place.write("d/file", "good")
+        (place.project / "d/link").symlink_to("file")
+        fd = os.open(place.project, os.O_RDONLY | os.O_DIRECTORY)
+        yield select(fd, ["d"], Filters(), keep_owners=False)
+        os.close(fd)
+
+    @pytest.fixture
+    def digests(self, tmp_path: Path) -> FileDigests:
+        return FileDigests(str(tmp_path / "digests"))
+
+    def swap(self, place: BuildPlace, secret: Path) -> None:
+        (place.project / "d").rename(place.project / "moved")
+        (place.project / "d").symlink_to(secret)
+        (secret / "link").symlink_to("elsewhere")
+
+    def test_a_folder_becomes_a_link_before_it_is_hashed(
+        self, place: BuildPlace, selected: Selection, digests: FileDigests, secret: Path
+    ) -> None:
+        self.swap(place, secret)
+        with pytest.raises(SourceChanged, match="/d/file: changed while it was copied"):
+            hash_files(selected, digests)
+
+    def test_a_folder_becomes_a_link_before_its_links_are_read(
+        self, place: BuildPlace, selected: Selection, digests: FileDigests, secret: Path
+    ) -> None:
+        hash_files(selected, digests)
+        self.swap(place, secret)
+        with pytest.raises(SourceChanged, match="/d/link"):
+            selected.digest()
+
+    def test_a_folder_becomes_a_link_before_it_is_copied(
+        self, place: BuildPlace, selected: Selection, digests: FileDigests, secret: Path, tmp_path: Path
+    ) -> None:
+        hash_files(selected, digests)
+        self.swap(place, secret)
+        with pytest.raises(SourceChanged, match="/d/file"):
+            copy(selected, tmp_path / "target")
+        assert not (tmp_path / "target/file").exists()
+
+    def test_a_file_is_rewritten_before_it_is_copied(
+        self, place: BuildPlace, selected: Selection, digests: FileDigests, tmp_path: Path
+    ) -> None:
+        hash_files(selected, digests)
+        place.write("d/file", "other")
+        with pytest.raises(SourceChanged, match="/d/file"):
+            copy(selected, tmp_path / "target")
+
+    def test_a_file_becomes_a_fifo(
+        self, place: BuildPlace, selected: Selection, digests: FileDigests
+    ) -> None:
+        (place.project / "d/file").unlink()
+        os.mkfifo(place.project / "d/file")
+        with pytest.raises(SourceChanged):
+            hash_files(selected, digests)
+
+    def test_copies_that_were_hashed_are_what_is_copied(
+        self, place: BuildPlace, selected: Selection, digests: FileDigests, tmp_path: Path
+    ) -> None:
+        stage = tmp_path / "stage"
+        stage.mkdir()
+        hash_files(selected, digests, str(stage))
+        before = selected.digest()
+        place.write("d/file", "other")
+        copy(selected, tmp_path / "target")
+        assert (tmp_path / "target/file").read_text() == "good"
+        assert selected.digest() == before
+
+
+def copy(selection: Selection, target: Path) -> None:
+    target.mkdir()
+    fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        copy_selection(selection, Upper(fd, None), "/", Transfer())
+    finally:
+        os.close(fd)
+
+
+class Restless(FileDigests):
+    """As if somebody wrote into each file of the context as soon as it has been read."""
+
+    def read(self, fd: int) -> bytes:
+        digest = super().read(fd)
+        path = os.readlink(f"/proc/self/fd/{fd}")
+        if "/project/" in path:
+            with open(path, "ab") as file:
+                file.write(b"+")
+        return digest
+
+
+def test_of_a_file_that_never_rests_the_copy_is_what_was_hashed(place: BuildPlace, tmp_path: Path) -> None:
+    place.builder.workplace.digests = Restless(str(tmp_path / "restless"))
+    log = place.write("log", "1")
+    first = place.build("FROM scratch\nCOPY log /")
+    assert (place.layer(first) / "log").read_text() == "1+"
+    log.write_text("1")
+    second = place.build("FROM scratch\nCOPY log /copy")
+    assert (place.layer(second) / "copy").read_text() == "1+"
+    place.builder.workplace.digests = FileDigests(str(tmp_path / "calm"))
+    log.write_text("1+")
+    again = place.build("FROM scratch\nCOPY log /")
+    assert (place.layer(again) / "log").read_text() == "1+"
+    assert place.cached() == {"COPY log /": True}
+
+
+class TestSparseFiles:
+    def test_ten_gigabytes_of_nothing_are_copied_as_that(self, place: BuildPlace) -> None:
+        huge = place.write("huge", "start")
+        os.truncate(huge, HUGE)
+        with huge.open("r+b") as file:
+            file.seek(HUGE - 3)
+            file.write(b"end")
+        place.build(
+            "FROM scratch AS one\nCOPY huge /huge\n"
+            "FROM scratch AS two\nCOPY --from=one huge /huge\nRUN write /size x\n"
+            "FROM scratch\nCOPY --from=two /size /\n"
+        )
+        copies = [path for path in (place.root / "snapshots").rglob("huge") if path.is_file()]
+        assert len(copies) == 2
+        for path in copies:
+            assert path.stat().st_size == HUGE
+            assert path.stat().st_blocks * 512 < 16 << 20
+            with path.open("rb") as file:
+                assert file.read(6) == b"start\0"
+                file.seek(HUGE - 4)
+                assert file.read() == b"\0end"
+
+    def test_holes_and_zeros_have_one_digest(self, tmp_path: Path) -> None:
+        size = (64 << 20) + 5
+        digests = []
+        for name, content in (("holes", b""), ("zeros", bytes(size)), ("other", b"")):
+            with (tmp_path / name).open("w+b") as file:
+                file.write(content)
+                file.truncate(size)
+                file.seek(33 << 20)
+                file.write(b"x" if name != "other" else b"y")
+                file.flush()
+                digests.append(hash_content(file.fileno(), size))
+        assert digests[0] == digests[1] != digests[2]
+
+    def test_a_copy_has_every_byte(self, tmp_path: Path) -> None:
+        with (tmp_path / "a").open("w+b") as source, (tmp_path / "b").open("w+b") as target:
+            for position in (0, 1 << 20, (3 << 20) - 1):
+                source.seek(position)
+                source.write(b"data")
+            source.truncate(5 << 20)
+            source.flush()
+            Copying().copy(source.fileno(), target.fileno())
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
