@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sampan.build.compile import StageNumbers, compile_stage
 from sampan.build.dockerfile import instructions as ins
@@ -42,4 +43,7 @@ def apply_changes(config: RunConfig, changes: Sequence[str]) -> RunConfig:
         if not isinstance(instruction, ALLOWED):
             raise InvalidArgument(f"{type(instruction).__name__.upper()} is not a valid change command")
     numbers = StageNumbers(first=1, total=1 + len(changes), prefix="")
-    return compile_stage(plan, stage, Draft(config), (), build_args={}, numbers=numbers).draft.config
+    changed = compile_stage(plan, stage, Draft(config), (), build_args={}, numbers=numbers).draft.config
+    # Only Docker's builder says ArgsEscaped; its import and commit do not, and take it away with the CMD it was of.
+    is_kept = not any(isinstance(instruction, ins.Cmd) for instruction in stage.instructions)
+    return replace(changed, args_escaped=is_kept and config.args_escaped)

@@ -45,8 +45,11 @@ class Draft:
 
     @classmethod
     def from_image(cls, image: ImageConfig) -> Draft:
-        """FROM an image: its config."""
-        return cls(image.config, author=image.author)
+        """FROM an image: its config, and the default PATH where that has none."""
+        config = image.config
+        if not any(split_env(item)[0] == "PATH" for item in config.env):
+            config = replace(config, env=(*config.env, f"PATH={DEFAULT_PATH}"))
+        return cls(config, author=image.author)
 
     def child(self) -> Draft:
         """FROM another stage: the config, and the build arguments that its lines declared."""

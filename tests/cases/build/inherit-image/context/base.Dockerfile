@@ -1,0 +1,12 @@
+FROM busybox
+ENV e=1
+LABEL l=1
+EXPOSE 1
+VOLUME /v
+USER user
+WORKDIR /w
+STOPSIGNAL 3
+CMD ["c"]
+ENTRYPOINT ["e"]
+HEALTHCHECK --interval=5s CMD h
+MAINTAINER m
