@@ -170,7 +170,7 @@ def test_the_plain_defaults_are_what_docker_fills_in(api: CheckedApi) -> None:
     assert "/proc/sys" in host["ReadonlyPaths"]
     assert {name: host[name] for name in ("Binds", "Dns", "VolumesFrom", "PidsLimit", "CapAdd")} == {
         "Binds": None,
-        "Dns": [],
+        "Dns": None,
         "VolumesFrom": None,
         "PidsLimit": None,
         "CapAdd": None,

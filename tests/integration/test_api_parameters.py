@@ -156,10 +156,13 @@ class TestRefusals:
         ("host", "words"),
         [
             ({"LogConfig": {"Type": "json-file", "Config": {"odd": "1"}}}, "unknown log opt 'odd'"),
-            ({"LogConfig": {"Type": "syslog"}}, "no log driver named 'syslog' is registered"),
+            (
+                {"LogConfig": {"Type": "syslog"}},
+                'error looking up logging plugin syslog: plugin "syslog" not found',
+            ),
             ({"StorageOpt": {"size": "1G"}}, "--storage-opt is not supported"),
             ({"UsernsMode": "private"}, "--userns is not supported"),
-            ({"Isolation": "hyperv"}, "--isolation is not supported"),
+            ({"Isolation": "hyperv"}, r"invalid isolation \(hyperv\): linux only supports 'default'"),
             ({"DeviceRequests": [{"Driver": "nvidia"}]}, "could not select device driver"),
         ],
     )

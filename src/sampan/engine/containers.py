@@ -7,6 +7,7 @@ Not here: starting and ending them (lifecycle).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -15,14 +16,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine.create import (
-    check_host_config,
-    command_line,
-    merge_config,
-    normalise_host_config,
-)
+from sampan.engine.create import command_line, merge_config, normalise_host_config
+from sampan.engine.create_checks import check_config, check_host_config
 from sampan.engine.healthstate import check_health_config, read_on_unhealthy
 from sampan.engine.limit_checks import check_limits, read_bounds
+from sampan.engine.links import parse_link
 from sampan.engine.model import Container, Document, MountPoint, State, decode_document, encode_document
 from sampan.engine.mounts import plan_mount_points
 from sampan.engine.names import check_container_name, new_id, new_name
@@ -102,7 +100,8 @@ class Containers:
     def create(self, name: str, create: ContainerCreate, platform: Platform | None = None) -> Container:
         """Make a container from its image; nothing runs yet. Raises before anything is left behind."""
         host = normalise_host_config(create.host_config or HostConfig())
-        _check(host)
+        _check(create, host)
+        self._check_others(host)
         image = self._images.resolve(create.image, platform)
         self._admit(image, create.image)
         with self._records.transaction():  # its volumes, its snapshot and itself: all or nothing
@@ -118,6 +117,23 @@ class Containers:
         self.publish(container, "create")
         return container
 
+    def _check_others(self, host: HostConfig) -> None:
+        """Refuse to name containers that are not there, but not as "not found": clients would pull the image."""
+        joined = [mode.partition(":")[2] for mode in (host.ipc_mode, host.pid_mode) if ":" in mode]
+        shared = [entry.partition(":")[0] for entry in host.volumes_from or ()]
+        for name in (*joined, *shared):
+            if not self._has(name):
+                raise InvalidArgument(f"No such container: {name}")
+        for link in host.links or ():
+            name = parse_link(link)[0]
+            if not self._has(name):
+                raise InvalidArgument(f"could not get container for {name}: No such container: {name}")
+
+    def _has(self, name: str) -> bool:
+        with contextlib.suppress(NotFound):
+            return self.find(name) is not None
+        return False
+
     def _new_container(self, name: str, create: ContainerCreate, host: HostConfig, image: Image) -> Container:
         container_id = new_id()
         free_name = self._free_name(name, container_id)
@@ -125,7 +141,7 @@ class Containers:
         check_health_config(config.healthcheck)
         read_on_unhealthy(config, host.annotations)
         args = command_line(config)
-        if not config.hostname and host.uts_mode != "host":
+        if not config.hostname:
             config.hostname = os.uname().nodename if host.network_mode == "host" else container_id[:12]
         document = Document(
             image_id=str(image.id),
@@ -263,8 +279,9 @@ class Containers:
         return [c for c in self.all() if keep(c)]
 
 
-def _check(host: HostConfig) -> None:
+def _check(create: ContainerCreate, host: HostConfig) -> None:
     """Everything that can be refused before anything is made."""
+    check_config(create)
     check_host_config(host)
     parse_security_options(host.security_opt or ())
     check_limits(host, read_bounds())

@@ -12,13 +12,10 @@ from typing import Any
 
 import msgspec
 
-from sampan.engine.log_options import check_log_options
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 from sampan.schema.container import ContainerConfig, ContainerCreate, HealthConfig, HostConfig, LogConfig
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-LOG_DRIVERS = frozenset({"", "json-file", "local", "none"})
-RESTART_POLICIES = frozenset({"", "no", "always", "unless-stopped", "on-failure"})
 
 
 def merge_config(create: ContainerCreate, image: Mapping[str, Any]) -> ContainerConfig:
@@ -32,7 +29,6 @@ def merge_config(create: ContainerCreate, image: Mapping[str, Any]) -> Container
     config.labels = {**(image.get("Labels") or {}), **(config.labels or {})}
     config.exposed_ports = {**(image.get("ExposedPorts") or {}), **(config.exposed_ports or {})} or None
     config.volumes = {**(image.get("Volumes") or {}), **(config.volumes or {})} or None
-    config.shell = config.shell or image.get("Shell")
     _merge_command(config, image)
     _merge_health(config, image)
     return config
@@ -102,67 +98,6 @@ def command_line(config: ContainerConfig) -> list[str]:
     return args
 
 
-def check_host_config(host: HostConfig) -> None:
-    """Refuse what contradicts itself, and by name what this engine does not do yet."""
-    if host.restart_policy.name not in RESTART_POLICIES:
-        raise InvalidArgument(
-            f"invalid restart policy: unknown policy '{host.restart_policy.name}'; use one of 'no', 'always', "
-            "'on-failure', or 'unless-stopped'"
-        )
-    _check_retries(host)
-    if host.auto_remove and host.restart_policy.name not in ("", "no"):
-        raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
-    if host.log_config.type not in LOG_DRIVERS:
-        raise InvalidArgument(f"logger: no log driver named '{host.log_config.type}' is registered")
-    check_log_options(host.log_config)
-    for request in host.device_requests or ():
-        _refuse_device_request(request)
-    _refuse_unsupported(host)
-    if host.shm_size < 0:
-        raise InvalidArgument("SHM size can not be less than 0")
-    for name, mode in (("IpcMode", host.ipc_mode), ("PidMode", host.pid_mode), ("UTSMode", host.uts_mode)):
-        if mode not in ("", "private", "host", "shareable") and not mode.startswith("container:"):
-            raise InvalidArgument(f"invalid {name}: {mode}")
-
-
-def _refuse_device_request(request: Mapping[str, Any]) -> None:
-    """`--gpus` and names of the Container Device Interface: nobody here can provide them."""
-    driver, names = request.get("Driver") or "", request.get("DeviceIDs") or []
-    hint = "GPUs and CDI devices are not supported; `--device /dev/…` gives a container a device of the host"
-    if driver == "cdi":
-        raise InvalidArgument(
-            f"CDI device injection failed: unresolvable CDI devices {', '.join(names)}", hint=hint
-        )
-    capabilities = " ".join(f"[{' '.join(group)}]" for group in request.get("Capabilities") or ())
-    raise InvalidArgument(
-        f'could not select device driver "{driver}" with capabilities: [{capabilities}]', hint=hint
-    )
-
-
-def _check_retries(host: HostConfig) -> None:
-    policy = host.restart_policy
-    if policy.name == "on-failure" and policy.maximum_retry_count < 0:
-        raise InvalidArgument("invalid restart policy: maximum retry count cannot be negative")
-    if policy.name not in ("", "on-failure") and policy.maximum_retry_count:
-        raise InvalidArgument(
-            "invalid restart policy: maximum retry count can only be used with 'on-failure'"
-            + (" and cannot be negative" if policy.maximum_retry_count < 0 else "")
-        )
-
-
-def _refuse_unsupported(host: HostConfig) -> None:
-    """Options that would change what a container may do are refused, never ignored."""
-    unsupported = {
-        "--isolation": host.isolation not in ("", "default"),
-        "--storage-opt": host.storage_opt,
-        "--userns": host.userns_mode not in ("", "host"),
-        "--volume-driver": host.volume_driver not in ("", "local"),
-    }
-    for flag, value in unsupported.items():
-        if value:
-            raise Unsupported(f"{flag} is not supported yet")
-
-
 def plan_warnings(host: HostConfig) -> list[str]:
     """What is recorded but does nothing here, told to whoever creates the container."""
     warnings = []
@@ -171,6 +106,8 @@ def plan_warnings(host: HostConfig) -> list[str]:
             "OOM killer is disabled for the container, but no memory limit is set, this can result in the system "
             "running out of resources."
         )
+    if host.network_mode == "host" and (host.port_bindings or host.publish_all_ports):
+        warnings.append("Published ports are discarded when using host network mode")
     return warnings
 
 
@@ -182,5 +119,13 @@ def normalise_host_config(host: HostConfig) -> HostConfig:
     host.ipc_mode = host.ipc_mode or "private"
     host.cgroupns_mode = host.cgroupns_mode or ("host" if host.privileged else "private")
     host.shm_size = host.shm_size or 64 * 1024 * 1024
-    host.port_bindings = host.port_bindings or {}
+    host.console_size = [*(host.console_size or ()), 0, 0][:2]
+    if host.privileged or "host" in (host.ipc_mode, host.pid_mode):
+        _add_label_disable(host)
     return host
+
+
+def _add_label_disable(host: HostConfig) -> None:
+    """What shares the host's processes gets no SELinux label of its own; Docker notes it without SELinux, too."""
+    if "label=disable" not in (options := host.security_opt or []):
+        host.security_opt = [*options, "label=disable"]

@@ -26,7 +26,7 @@ Find = Callable[[str], Network]
 def plan_endpoints(host: HostConfig, create: ContainerCreate, find: Find) -> dict[str, Endpoint]:
     """The networks that a new container belongs to, that of its mode first, by their names."""
     mode = host.network_mode
-    if mode.startswith("container:"):
+    if mode.startswith("container:") or create.network_disabled:
         return {}
     asked = (create.networking_config.endpoints_config or {}) if create.networking_config else {}
     if unknown := _plan_unknown({mode: None, **asked}, find):
@@ -77,38 +77,34 @@ def _check_several(networks: Iterable[Network]) -> None:
 
 def plan_endpoint_of(network: Network, config: EndpointConfig) -> Endpoint:
     """One place on a network, checked."""
-    if network.is_predefined:
-        _check_predefined(config)
-    _check_addresses(network, config)
+    if reasons := [*_check_predefined(network, config), *_check_addresses(network, config)]:
+        shown = reasons[0] if len(reasons) == 1 else "\n".join(f"* {reason}" for reason in reasons)
+        raise InvalidArgument(
+            f"invalid config for network {network.name}: invalid endpoint settings:\n{shown}"
+        )
     if config.mac_address:
         config.mac_address = parse_mac(config.mac_address)
     return Endpoint(network=network.name, network_id=network.id, wanted=config)
 
 
-def _check_predefined(config: EndpointConfig) -> None:
+def _check_predefined(network: Network, config: EndpointConfig) -> Iterator[str]:
+    if not network.is_predefined:
+        return
     if config.ipam_config and (config.ipam_config.ipv4_address or config.ipam_config.ipv6_address):
-        raise InvalidArgument(
-            "invalid endpoint settings:\nuser specified IP address is supported on user defined networks only"
-        )
+        yield "user specified IP address is supported on user defined networks only"
     if config.aliases:
-        raise InvalidArgument(
-            "network-scoped alias is supported only for containers in user defined networks"
-        )
+        yield "network-scoped alias is supported only for containers in user defined networks"
 
 
-def _check_addresses(network: Network, config: EndpointConfig) -> None:
+def _check_addresses(network: Network, config: EndpointConfig) -> Iterator[str]:
     ipam = config.ipam_config
     if ipam is None:
         return
-    reasons = [
-        *_check_address(network, ipam.ipv4_address, 4),
-        *_check_address(network, ipam.ipv6_address, 6),
-        *(f"invalid link-local IP address: {each}" for each in ipam.link_local_ips or () if not _is_ip(each)),
-    ]
-    if reasons:
-        raise InvalidArgument(
-            f"invalid config for network {network.name}: invalid endpoint settings:\n" + "\n".join(reasons)
-        )
+    yield from _check_address(network, ipam.ipv4_address, 4)
+    yield from _check_address(network, ipam.ipv6_address, 6)
+    yield from (
+        f"invalid link-local IP address: {each}" for each in ipam.link_local_ips or () if not _is_ip(each)
+    )
 
 
 def _check_address(network: Network, text: str, version: int) -> Iterator[str]:

@@ -174,7 +174,9 @@ class Engine:
     ) -> tuple[Container, list[str]]:
         """A new container and warnings about what it asked for; its image must be one that the policy lets run."""
         if not create.image:
-            raise InvalidArgument("no image specified")
+            raise InvalidArgument(
+                "config cannot be empty in order to create a container", hint="name an image"
+            )
         with contextlib.suppress(ImageNotFound, PlatformNotHere):  # said when all else is in order
             await self.sharing.trust.examine(self.images.resolve(create.image, platform), create.image)
         container = self.containers.create(name, create, platform)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sampan
+from sampan.engine.inspect_config import DEFAULT_RUNTIME
 from sampan.engine.registry_facts import describe_proxies, describe_registries
 from sampan.registry.settings import Settings
 from sampan.runtime.state import OCI_VERSION
@@ -115,8 +116,8 @@ class Facts:
             "Labels": [],
             "ExperimentalBuild": False,
             "ServerVersion": sampan.__version__,
-            "Runtimes": {"sampan": {"path": "sampan-runtime"}},
-            "DefaultRuntime": "sampan",
+            "Runtimes": {DEFAULT_RUNTIME: {"path": "sampan-runtime"}},
+            "DefaultRuntime": DEFAULT_RUNTIME,
             "Swarm": {
                 "NodeID": "",
                 "NodeAddr": "",

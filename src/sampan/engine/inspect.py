@@ -24,6 +24,7 @@ from sampan.schema.times import format_time
 def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
     """The whole truth about one container."""
     document = container.document
+    files = data_dir if document.state.started_ns else ""
     return {
         "Id": container.id,
         "Created": format_time(container.created_ns),
@@ -31,9 +32,9 @@ def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
         "Args": document.args,
         "State": inspect_state(container),
         "Image": document.image_id,
-        "ResolvConfPath": f"{data_dir}/resolv.conf",
-        "HostnamePath": f"{data_dir}/hostname",
-        "HostsPath": f"{data_dir}/hosts",
+        "ResolvConfPath": files and f"{files}/resolv.conf",
+        "HostnamePath": files and f"{files}/hostname",
+        "HostsPath": files and f"{files}/hosts",
         "LogPath": document.log_path,
         "Name": "/" + container.name,
         "RestartCount": document.state.restart_count,
@@ -98,7 +99,8 @@ def inspect_network_settings(container: Container) -> dict[str, Any]:
     running = container.state.is_running
     bridge = document.endpoints.get("bridge")
     shown = bridge if bridge and running else None
-    key = f"/proc/{container.state.pid}/ns/net" if running and container.state.pid else ""
+    has_sandbox = running and container.state.pid and not container.config.network_disabled
+    key = f"/proc/{container.state.pid}/ns/net" if has_sandbox else ""
     return {
         "Bridge": "",
         "SandboxID": container.id if running else "",
@@ -116,7 +118,7 @@ def inspect_network_settings(container: Container) -> dict[str, Any]:
         "IPAddress": shown.address if shown else "",
         "IPPrefixLen": shown.prefix_length if shown else 0,
         "IPv6Gateway": shown.gateway6 if shown else "",
-        "MacAddress": shown.mac_address if shown else "",
+        "MacAddress": shown.mac_address if shown else bridge.wanted.mac_address if bridge else "",
         "Networks": {
             name: inspect_endpoint(container, endpoint) for name, endpoint in document.endpoints.items()
         },
@@ -131,7 +133,7 @@ def inspect_endpoint(container: Container, endpoint: Endpoint) -> dict[str, Any]
         "IPAMConfig": _omit_empty(wanted["IPAMConfig"]),
         "Links": wanted["Links"],
         "Aliases": wanted["Aliases"],
-        "MacAddress": endpoint.mac_address if running else "",
+        "MacAddress": endpoint.mac_address if running else endpoint.wanted.mac_address,
         "DriverOpts": wanted["DriverOpts"],
         "GwPriority": wanted["GwPriority"],
         "NetworkID": endpoint.network_id,
@@ -152,7 +154,8 @@ def _omit_empty(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _inspect_ports(config: ContainerConfig, ports: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
     """Published ports with where they are; exposed but unpublished ones as null."""
-    shown: dict[str, Any] = dict.fromkeys(config.exposed_ports or {})
+    exposed = (port if "/" in port else f"{port}/tcp" for port in config.exposed_ports or ())
+    shown: dict[str, Any] = dict.fromkeys(exposed)
     return shown | {port: list(bindings) for port, bindings in ports.items()}
 
 

@@ -27,7 +27,8 @@ _CONFIG_OMITTED = frozenset(
         "StopTimeout",
     ]
 )
-_HOST_OMITTED = frozenset(["Annotations", "Init", "Mounts", "Runtime", "StorageOpt", "Sysctls", "Tmpfs"])
+_HOST_OMITTED = frozenset(["Annotations", "Init", "Mounts", "StorageOpt", "Sysctls", "Tmpfs"])
+DEFAULT_RUNTIME = "sampan"
 _POINTERS = frozenset({"Init", "StopTimeout"})
 # Of Windows alone; Docker writes them on Linux too.
 _WINDOWS = {"CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0}
@@ -47,8 +48,9 @@ def describe_host_config(host: HostConfig) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(host)
     fields["Mounts"] = [_without_empty_parts(mount) for mount in fields["Mounts"] or ()]
     fields["ConsoleSize"] = host.console_size or [0, 0]
-    for name in ("Dns", "DnsOptions", "DnsSearch"):
-        fields[name] = fields[name] or []
+    fields["Runtime"] = host.runtime or DEFAULT_RUNTIME
+    fields["MemorySwap"] = host.memory_swap or host.memory * 2  # swap follows memory where nobody set it
+    fields["PidsLimit"] = host.pids_limit if (host.pids_limit or 0) > 0 else None
     if not host.privileged:
         fields["MaskedPaths"] = list(MASKED_PATHS) if host.masked_paths is None else host.masked_paths
         fields["ReadonlyPaths"] = list(READONLY_PATHS) if host.readonly_paths is None else host.readonly_paths

@@ -25,7 +25,7 @@ from sampan.engine.security import parse_security_options
 from sampan.engine.sources import plan_sources
 from sampan.engine.spec import INIT_ANNOTATION, Host, SpecRequest, plan_spec
 from sampan.engine.user_devices import plan_devices
-from sampan.errors import InvalidArgument
+from sampan.errors import InvalidArgument, SampanError
 
 if TYPE_CHECKING:
     from sampan.engine.containers import Containers
@@ -141,7 +141,13 @@ class Launching:
     def _joined_pid(self, container: Container) -> int | None:
         """With `--network container:NAME` the process whose network is shared."""
         mode, _, name = container.host_config.network_mode.partition(":")
-        return running_pid(self._find(name)) if mode == "container" else None
+        if mode != "container":
+            return None
+        try:
+            return running_pid(self._find(name))
+        except SampanError as error:
+            error.message = f"joining network namespace of container: {error.message}"
+            raise
 
     def _plan_log(self, container: Container) -> dict[str, Any]:
         """Where output is written; without a path nothing is."""

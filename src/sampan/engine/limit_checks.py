@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sampan.engine.cpu_lists import parse_cpu_list
+from sampan.engine.resource_checks import check_cpu, check_memory
 from sampan.errors import InvalidArgument
 from sampan.linux.capability import NAMES, read_sets
 from sampan.schema.container import HostConfig, Ulimit
@@ -41,6 +42,8 @@ class Bounds:
 
 def check_limits(host: HostConfig, bounds: Bounds) -> None:
     """Refuse what cannot hold here."""
+    check_memory(host)
+    check_cpu(host, cpus=len(parse_cpu_list(bounds.cpus)))
     check_sysctls(host)
     if not -1000 <= host.oom_score_adj <= 1000:
         raise InvalidArgument(f"Invalid value {host.oom_score_adj}, range for oom score adj is [-1000, 1000]")
@@ -54,7 +57,7 @@ def _check_list(wanted: str, available: str, *, what: str, kind: str) -> None:
     try:
         missing = parse_cpu_list(wanted) - parse_cpu_list(available)
     except ValueError:
-        raise InvalidArgument(f"Invalid value {wanted} for {what}") from None
+        raise InvalidArgument(f"Invalid value {wanted} for {what}: invalid format: {wanted}") from None
     if missing:
         raise InvalidArgument(
             f"Requested {kind} are not available - requested {wanted}, available: {available}"

@@ -98,6 +98,8 @@ class Memberships:
             joined = Joined(plan_endpoint(sysctls=_network_sysctls(container)))
         else:
             joined = await self._join(container, networks)
+        for endpoint in container.document.endpoints.values():
+            endpoint.endpoint_id = endpoint.endpoint_id or new_id()  # host and none have one, too
         if announce:
             self._joined[container.id] = networks
             for network in networks:
@@ -108,7 +110,7 @@ class Memberships:
         """The endpoint's network; one that was made anew under the same name takes the place of the old."""
         network = self.networks.by_id().get(endpoint.network_id) or self.networks.by_name(endpoint.network)
         if network is None:
-            raise NotFound(f"network {endpoint.network} not found")
+            raise NotFound(f"failed to set up container networking: network {endpoint.network} not found")
         return network
 
     async def _join(self, container: Container, networks: list[Network]) -> Joined:

@@ -47,13 +47,16 @@ def plan_mount_points(
     for destination in config.volumes or {}:
         target = clean_destination(destination)
         if target not in points:
-            points[target] = _volume_point(new_name(), target, copy_up=True)
+            points[target] = _volume_point(new_name(), target)
     return [points[destination] for destination in sorted(points)]
 
 
 def _explicit_points(host: HostConfig, new_name: Callable[[], str]) -> Iterable[MountPoint]:
     for text in host.binds or ():
-        yield parse_bind(text)
+        if text.startswith("/") and ":" not in text:  # the destination of a volume without a name
+            yield _volume_point(new_name(), clean_destination(text), mode="z")
+        else:
+            yield parse_bind(text)
     for mount in host.mounts or ():
         yield plan_mount(mount, new_name)
     for destination, options in (host.tmpfs or {}).items():
@@ -70,7 +73,10 @@ def parse_bind(text: str) -> MountPoint:
     parts = text.split(":")
     if len(parts) not in (2, 3) or not parts[0] or not parts[1]:
         raise InvalidArgument(f"invalid volume specification: '{text}'")
-    source, destination = parts[0], clean_destination(parts[1], specification=text)
+    source = parts[0]
+    destination = clean_destination(
+        parts[1], specification=text, kind="bind" if source.startswith("/") else "volume"
+    )
     modes = [mode for mode in (parts[2].split(",") if len(parts) == 3 else []) if mode]
     _check_modes(modes, text)
     propagation = next((mode for mode in modes if mode in PROPAGATIONS), "")
@@ -91,14 +97,15 @@ def parse_bind(text: str) -> MountPoint:
     if any(mode.startswith("idmap") for mode in modes):
         raise InvalidArgument(f"invalid mode: {parts[2]}", hint="idmap is for folders of the host")
     check_volume_name(source)
-    point = _volume_point(source, destination, copy_up="nocopy" not in modes)
-    point.mode = mode or "z"
+    point = _volume_point(source, destination, copy_up="nocopy" not in modes, mode=mode or "z")
     point.rw = not readonly
     return point
 
 
 def plan_mount(mount: Mount, new_name: Callable[[], str]) -> MountPoint:
     """The long form; the kind decides which options may be there."""
+    if not mount.target:
+        raise InvalidArgument(f'invalid mount config for type "{mount.type}": field Target must not be empty')
     destination = clean_destination(mount.target)
     if mount.type == "bind":
         return _bind_point(mount, destination)
@@ -107,7 +114,7 @@ def plan_mount(mount: Mount, new_name: Callable[[], str]) -> MountPoint:
         if mount.source:
             check_volume_name(mount.source)
         copy_up = not (options.no_copy or options.subpath)
-        point = _volume_point(mount.source or new_name(), destination, copy_up=copy_up)
+        point = _volume_point(mount.source or new_name(), destination, copy_up=copy_up, mode="z")
         point.rw = not mount.read_only
         point.subpath = _check_subpath(options.subpath)
         driver = options.driver_config or DriverConfig()
@@ -172,6 +179,8 @@ def _check_subpath(subpath: str) -> str:
 
 
 def _tmpfs_point(mount: Mount, destination: str) -> MountPoint:
+    if mount.source:
+        raise InvalidArgument('invalid mount config for type "tmpfs": field Source must not be specified')
     wanted = list(TMPFS_DEFAULTS)
     if mount.read_only:
         wanted.append("ro")
@@ -185,31 +194,28 @@ def _tmpfs_point(mount: Mount, destination: str) -> MountPoint:
     )
 
 
-def _volume_point(name: str, destination: str, *, copy_up: bool) -> MountPoint:
+def _volume_point(name: str, destination: str, *, copy_up: bool = True, mode: str = "") -> MountPoint:
     return MountPoint(
         type="volume",
         source="",
         destination=destination,
         name=name,
         driver="local",
-        mode="z",
+        mode=mode,
         copy_up=copy_up,
     )
 
 
-def clean_destination(path: str, *, specification: str | None = None) -> str:
+def clean_destination(path: str, *, specification: str | None = None, kind: str = "volume") -> str:
     """An absolute, normalised path that is not the root."""
-    shown = specification or path
+    prefix = (
+        f"invalid volume specification: '{specification or path}': invalid mount config for type \"{kind}\": "
+    )
     if not path.startswith("/"):
-        raise InvalidArgument(
-            f"invalid volume specification: '{shown}': invalid mount config for type \"volume\": "
-            f"invalid mount path: '{path}' mount path must be absolute"
-        )
+        raise InvalidArgument(f"{prefix}invalid mount path: '{path}' mount path must be absolute")
     cleaned = posixpath.normpath("/" + path.lstrip("/"))
     if cleaned == "/":
-        raise InvalidArgument(
-            f"invalid volume specification: '{shown}': invalid specification: destination can't be '/'"
-        )
+        raise InvalidArgument(f"{prefix}invalid specification: destination can't be '/'")
     return cleaned
 
 
@@ -225,7 +231,6 @@ def check_volume_name(name: str) -> None:
 
 def _check_modes(modes: list[str], text: str) -> None:
     known = PROPAGATIONS | ACCESS_MODES | LABEL_MODES | CONSISTENCY_MODES | {"nocopy", "idmap"}
-    if any(mode.partition("=")[0] not in known for mode in modes):
-        raise InvalidArgument(f"invalid mode: {text.split(':', 2)[2]}")
-    if len(ACCESS_MODES & set(modes)) > 1:
+    unknown = any(mode.partition("=")[0] not in known for mode in modes)
+    if unknown or any(len(kind & set(modes)) > 1 for kind in (ACCESS_MODES, PROPAGATIONS, LABEL_MODES)):
         raise InvalidArgument(f"invalid mode: {text.split(':', 2)[2]}")

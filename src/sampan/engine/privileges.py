@@ -32,18 +32,18 @@ DEFAULT_CAPABILITIES = (
 )
 
 MASKED_PATHS = (
-    "/proc/acpi",
     "/proc/asound",
+    "/proc/acpi",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
+    "/proc/sched_debug",
+    "/proc/scsi",
     "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 )
 
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
@@ -75,15 +75,19 @@ def plan_capabilities(
     known = list(host)
     if privileged:
         return known
-    added = [normalise_capability(name) for name in add]
-    dropped = [normalise_capability(name) for name in drop]
-    for name in (*added, *dropped):
-        if name != "ALL" and name not in ALL_CAPABILITIES:
-            raise InvalidArgument(f'invalid capability: unknown capability "{name}"')
+    added = [_known_capability(name, "CapAdd") for name in add]
+    dropped = [_known_capability(name, "CapDrop") for name in drop]
     base = known if "ALL" in added else [] if "ALL" in dropped else list(DEFAULT_CAPABILITIES)
     wanted = [name for name in base if name not in dropped]
     wanted += [name for name in added if name not in ("ALL", *wanted)]
     return [name for name in wanted if name in known]
+
+
+def _known_capability(text: str, option: str) -> str:
+    name = normalise_capability(text)
+    if name != "ALL" and name not in ALL_CAPABILITIES:
+        raise InvalidArgument(f'invalid {option}: unknown capability: "{name}"')
+    return name
 
 
 def normalise_capability(name: str) -> str:

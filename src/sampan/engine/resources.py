@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.engine.block_io import plan_block_io
-from sampan.errors import InvalidArgument
 from sampan.schema.container import HostConfig, Ulimit
 
-MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024
 CPU_PERIOD_US = 100_000
 NANO = 1_000_000_000
 
@@ -32,14 +30,6 @@ def plan_resources(host: HostConfig, devices: list[dict[str, Any]]) -> dict[str,
 
 def plan_memory(host: HostConfig) -> dict[str, Any]:
     """Docker's default gives as much swap as memory: the swap limit counts both together."""
-    if host.memory and host.memory < MINIMUM_MEMORY_BYTES:
-        raise InvalidArgument("Minimum memory limit allowed is 6MB")
-    if host.memory_swap > 0 and not host.memory:
-        raise InvalidArgument("You should always set the Memory limit when using Memoryswap limit, see usage")
-    if 0 < host.memory_swap < host.memory:
-        raise InvalidArgument("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if host.memory and host.memory_reservation > host.memory:
-        raise InvalidArgument("Minimum memory limit can not be less than memory reservation limit, see usage")
     memory: dict[str, Any] = {}
     if host.memory > 0:
         memory["limit"] = host.memory
@@ -54,11 +44,7 @@ def plan_memory(host: HostConfig) -> dict[str, Any]:
 
 
 def plan_cpu(host: HostConfig) -> dict[str, Any]:
-    """`--cpus` is a quota in a period of 100 ms; the two ways to say it exclude each other."""
-    if host.nano_cpus < 0:
-        raise InvalidArgument("range of CPUs is from 0.01 upwards, as there must be some CPU to run on")
-    if host.nano_cpus and (host.cpu_period or host.cpu_quota):
-        raise InvalidArgument("Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set")
+    """`--cpus` is a quota in a period of 100 ms."""
     cpu: dict[str, Any] = {}
     if host.nano_cpus:
         cpu["period"] = CPU_PERIOD_US

@@ -7,7 +7,7 @@ name that was asked for, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from sampan.image.pulling import Pulled, Puller
 from sampan.image.pushing import Pusher
 from sampan.image.remote import describe_remote
 from sampan.image.store import Image, ImageNotFound, ImageStore
-from sampan.image.transfer import Progress, ignore
+from sampan.image.transfer import Line, Progress, ignore
 from sampan.image.variants import PlatformNotHere
 from sampan.metadata.verifications import VerificationTable
 from sampan.oci.platform import Platform
@@ -105,6 +105,10 @@ class Sharing:
         """Where a build finds its base images, with the credentials of who asked for it."""
         return RegistryImages(self, self._images, credentials or {})
 
+    def publisher(self, credentials_of: CredentialsOf) -> BuildPublisher:
+        """Where a build sends its images, with the log-ins of who asked for it."""
+        return BuildPublisher(self, credentials_of)
+
     async def close(self) -> None:
         """End all connections."""
         self.puller.close()
@@ -141,6 +145,41 @@ class Sharing:
         return tags
 
 
+CredentialsOf = Callable[[str], Awaitable[Credentials]]
+"""Who somebody is to a registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPublisher:
+    """A build's Publisher."""
+
+    sharing: Sharing
+    credentials_of: CredentialsOf
+
+    async def publish(self, reference: Reference, tell: Callable[[str], None]) -> None:
+        """Push what the name stands for."""
+
+        def progress(line: Line) -> None:
+            if line.id and line.status in ("Pushed", "Layer already exists"):
+                tell(f"pushing layer {line.id}")
+
+        await self.sharing.push(
+            str(reference),
+            reference.tag or "",
+            credentials=await self.credentials_of(reference.registry),
+            progress=progress,
+        )
+
+
+def credentials_in(accounts: Mapping[str, Credentials]) -> CredentialsOf:
+    """Those that came with a request."""
+
+    async def find(registry: str) -> Credentials:
+        return accounts.get(registry, ANONYMOUS)
+
+    return find
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryImages:
     """The images that are here, and those that can be pulled: a build's ImageSource."""
@@ -169,12 +208,12 @@ class RegistryImages:
         except ImageNotFound:
             return None
         has_name = any(parse_name(name).registry for name in image.repo_digests)
-        if platform is None or not has_name:
+        if platform is None:
             return image
         try:
             return self.images.resolve(reference, platform)
         except PlatformNotHere:
-            return None
+            return None if has_name else image  # one made here is for whatever machine its maker says
 
 
 def _unresolved(reference: str, error: SampanError) -> SampanError:

@@ -145,7 +145,9 @@ def _system_mounts(request: SpecRequest) -> list[dict[str, Any]]:
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid noexec nodev"),
         _mount("/dev/shm", "tmpfs", "shm", f"nosuid noexec nodev mode=1777 size={shm}"),
     ]
-    if "ipc" in request.shared_namespaces:
+    if request.host_config.ipc_mode == "none":
+        mounts.pop()
+    elif "ipc" in request.shared_namespaces:
         mounts[-1] = _mount("/dev/shm", "bind", "/dev/shm", "rbind rprivate")
     return [mount for mount in mounts if mount["destination"] not in taken]
 

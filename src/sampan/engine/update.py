@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sampan.engine.cgroups import find_cgroup, join_cpuset
-from sampan.engine.create import check_host_config
+from sampan.engine.create_checks import check_host_config
 from sampan.engine.limit_checks import check_limits, read_bounds
 from sampan.engine.resources import plan_resources
 from sampan.errors import Conflict, SampanError

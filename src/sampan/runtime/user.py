@@ -100,7 +100,7 @@ def _find_added(name: str, groups: Iterable[_Group]) -> int:
             return group.gid
     number = _number(name)
     if number is None:
-        raise InvalidArgument(f"Unable to find group {name}")
+        raise InvalidArgument(f"unable to find group {name}: no matching entries in group file")
     return _in_range(number)
 
 

@@ -3,15 +3,9 @@ from __future__ import annotations
 
 import pytest
 
-from sampan.engine.create import (
-    check_host_config,
-    command_line,
-    merge_config,
-    normalise_host_config,
-    program_env,
-)
+from sampan.engine.create import command_line, merge_config, normalise_host_config, plan_warnings, program_env
 from sampan.errors import InvalidArgument
-from sampan.schema.container import ContainerConfig, ContainerCreate, HealthConfig, HostConfig, RestartPolicy
+from sampan.schema.container import ContainerConfig, ContainerCreate, HealthConfig, HostConfig, PortBinding
 
 IMAGE = {
     "Env": ["PATH=/image/bin", "LANG=C.UTF-8"],
@@ -91,20 +85,27 @@ def test_health_fields_left_out_come_from_the_image():
     )
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        HostConfig(restart_policy=RestartPolicy(name="sometimes")),
-        HostConfig(auto_remove=True, restart_policy=RestartPolicy(name="always")),
-        HostConfig(device_requests=[{"Driver": "nvidia"}]),
-        HostConfig(pid_mode="nonsense"),
-    ],
-)
-def test_contradictions_are_refused(host: HostConfig):
-    with pytest.raises(InvalidArgument):
-        check_host_config(host)
-
-
 def test_inspect_shows_the_defaults():
     host = normalise_host_config(HostConfig())
     assert (host.network_mode, host.restart_policy.name, host.shm_size) == ("bridge", "no", 67108864)
+
+
+def test_the_shell_of_an_image_stays_the_images():
+    assert merge_config(ContainerCreate(), {"Shell": ["/bin/bash", "-c"], "Cmd": ["x"]}).shell is None
+
+
+def test_sharing_the_hosts_processes_is_noted_as_docker_notes_it():
+    assert normalise_host_config(HostConfig(pid_mode="host")).security_opt == ["label=disable"]
+    assert normalise_host_config(
+        HostConfig(privileged=True, security_opt=["label=disable"])
+    ).security_opt == ["label=disable"]
+    assert normalise_host_config(HostConfig()).security_opt is None
+
+
+def test_half_a_console_size_is_completed():
+    assert normalise_host_config(HostConfig(console_size=[24])).console_size == [24, 0]
+
+
+def test_ports_are_not_published_on_the_hosts_own_network():
+    host = HostConfig(network_mode="host", port_bindings={"80/tcp": [PortBinding(host_port="80")]})
+    assert plan_warnings(host) == ["Published ports are discarded when using host network mode"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sampan.engine.block_io import plan_block_io
 from sampan.engine.cpu_lists import parse_cpu_list
-from sampan.engine.create import check_host_config
+from sampan.engine.create_checks import check_host_config
 from sampan.engine.limit_checks import Bounds, check_limits, plan_limit_warnings
 from sampan.errors import InvalidArgument
 from sampan.linux.cgroup_limits import plan_v1, plan_v2

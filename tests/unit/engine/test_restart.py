@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from sampan.engine.create import check_host_config
+from sampan.engine.create_checks import check_host_config
 from sampan.engine.model import Container, Document, State
 from sampan.engine.namespaces import in_start_order
 from sampan.engine.restart import RestartSchedule, RestartTimers, wants_restart, wants_restart_after_boot

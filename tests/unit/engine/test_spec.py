@@ -144,20 +144,5 @@ def test_memory_brings_as_much_swap():
     assert plan_resources(HostConfig(memory=1 << 30), [])["memory"] == {"limit": 1 << 30, "swap": 1 << 31}
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        HostConfig(memory=1),
-        HostConfig(memory_swap=1 << 30),
-        HostConfig(memory=1 << 30, memory_swap=1 << 29),
-        HostConfig(nano_cpus=1, cpu_quota=1),
-        HostConfig(blkio_weight=9),
-    ],
-)
-def test_limits_that_contradict_are_refused(host):
-    with pytest.raises(InvalidArgument):
-        plan_resources(host, [])
-
-
 def test_minus_one_is_no_limit():
     assert plan_rlimits([Ulimit(name="core", soft=-1, hard=-1)])[0]["hard"] == (1 << 64) - 1

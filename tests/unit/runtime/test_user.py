@@ -45,7 +45,7 @@ def test_users_are_resolved_as_docker_does(text: str, added: tuple[str, ...], ex
     [
         ("ghost", (), "unable to find user ghost: no matching entries in passwd file"),
         ("www:ghosts", (), "unable to find group ghosts: no matching entries in group file"),
-        ("www", ("ghosts",), "Unable to find group ghosts"),
+        ("www", ("ghosts",), "unable to find group ghosts: no matching entries in group file"),
         ("99999999999", (), "uids and gids must be in range 0-2147483647"),
         ("bad", (), "unable to find user bad: no matching entries in passwd file"),
     ],
