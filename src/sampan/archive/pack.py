@@ -23,14 +23,16 @@ def pack_tree(
     name: str = "",
     follow: bool = True,
     owner: tuple[int, int] | None = None,
+    mtime_ns: int | None = None,
 ) -> None:
     """Write what is at `path` inside the merged tree.
 
     With a `name`, what is there (file or directory) is the member of that name; without one, the content of
-    the directory is packed and not the directory itself. FileNotFoundError and its like are as the kernel's.
+    the directory is packed and not the directory itself. With an `mtime_ns`, all files have that time.
+    FileNotFoundError and its like are as the kernel's.
     """
     with MergedTree(directories) as tree, tree.open_node(path, follow=follow) as node:
-        writer = TreeWriter(out, owner=owner)
+        writer = TreeWriter(out, owner=owner, mtime_ns=mtime_ns)
         if name:
             writer.add(name, node.parent, node.name, node.status)
         if node.is_directory:

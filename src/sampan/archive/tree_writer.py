@@ -27,9 +27,12 @@ _FOREIGN = ("redirect", "metacopy")
 class TreeWriter:
     """Adds files by the descriptor of their directory; sockets are left out, as by every tar."""
 
-    def __init__(self, out: Writable, *, owner: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, out: Writable, *, owner: tuple[int, int] | None = None, mtime_ns: int | None = None
+    ) -> None:
         self._tar = TarWriter(out)
         self._owner = owner
+        self._mtime_ns = mtime_ns
         self._linked: dict[tuple[int, int], str] = {}
 
     def add(self, path: str, parent: int, name: str, status: os.stat_result) -> None:
@@ -93,7 +96,7 @@ class TreeWriter:
             uid=uid,
             gid=gid,
             size=status.st_size if kind is Kind.FILE else 0,
-            mtime_ns=_whole(status.st_mtime_ns),
+            mtime_ns=_whole(status.st_mtime_ns if self._mtime_ns is None else self._mtime_ns),
             link=link,
             major=os.major(status.st_rdev) if is_device else 0,
             minor=os.minor(status.st_rdev) if is_device else 0,

@@ -75,6 +75,7 @@ class Built:
                 platform=self.platform,
                 labels=self.labels,
                 extra=config_extras(self.services, layers),
+                created_ns=self.services.times.created_ns,
             )
         )
 
@@ -87,7 +88,12 @@ class Built:
         """Send the result as an archive: ``tar`` has its files, ``docker`` and ``oci`` the image, which is told."""
         if form == "tar":
             lowers = self.lowers or (self.services.workplace.empty,)
-            await self._send(f"exporting to client {form}ball", lambda out: pack_tree(lowers, "/", out), send)
+            mtime_ns = self.services.times.created_ns
+            await self._send(
+                f"exporting to client {form}ball",
+                lambda out: pack_tree(lowers, "/", out, mtime_ns=mtime_ns),
+                send,
+            )
             return None
         image = await self.record_image()
         export = Export(image, tuple(references))

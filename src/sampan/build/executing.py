@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from sampan.build import keys
 from sampan.build.cache import Result
+from sampan.build.comparing import make, repeat
 from sampan.build.copying import Picked, pick, write_copy, write_workdir
 from sampan.build.errors import BuildFailed, process_failed
 from sampan.build.files.copy import Written
@@ -27,7 +28,7 @@ from sampan.build.remote import Fetched, fetch, file_name, proxies_of
 from sampan.build.reporter import Vertex
 from sampan.build.running import network_of, run_program
 from sampan.build.services import StepServices
-from sampan.build.steps import CopyStep, RunStep, WorkdirStep
+from sampan.build.steps import CopyStep, RunStep, Step, WorkdirStep
 
 _URL = re.compile(r"https?://")
 
@@ -44,7 +45,7 @@ class StepRunner:
         async def work(active: str) -> None:
             await self.services.blocking.run(write_workdir, self.services, step, active, parent)
 
-        return await self._cached(lambda base: keys.workdir_key(base, step), parent, vertex, work)
+        return await self._cached(step, lambda base: keys.workdir_key(base, step), parent, vertex, work)
 
     async def run(
         self, step: RunStep, parent: Result, planned: tuple[PlannedMount, ...], vertex: Vertex
@@ -64,11 +65,12 @@ class StepRunner:
                     process_failed(step.arguments, code), exit_code=code, arguments=step.arguments
                 )
 
-        return await self._cached(key_of, parent, vertex, work)
+        return await self._cached(step, key_of, parent, vertex, work)
 
     async def copy(self, step: CopyStep, parent: Result, origin: Origin, vertex: Vertex) -> Result:
         """COPY and ADD."""
         alias = keys.copy_alias(parent.identity, step, origin.identity) if isinstance(origin, Root) else ""
+        alias = self.services.times.key(alias) if alias else ""
         if alias and (known := self._find_alias(alias)) is not None:
             return _hit(known, vertex)
         try:
@@ -85,9 +87,10 @@ class StepRunner:
     ) -> Result:
         with ExitStack() as stack:
             picked = await self._pick_all(step, origin, vertex, stack, stage)
-            contents = [await self.services.blocking.run(part.content) for part in picked]
+            latest_ns = self.services.times.latest_ns
+            contents = [await self.services.blocking.run(part.content, latest_ns) for part in picked]
             place = origin.path if isinstance(origin, ContextFolder) else "root"
-            signature = keys.copy_signature(step, place)
+            signature = self.services.times.key(keys.copy_signature(step, place))
             return await self._copy_picked(step, parent, picked, contents, signature, vertex)
 
     async def _copy_picked(
@@ -107,7 +110,10 @@ class StepRunner:
             copied = await services.blocking.run(write_copy, services, step, active, parent, picked, earlier)
             written.update(copied)
 
-        result = await self._cached(lambda base: keys.copy_key(base, step, contents), parent, vertex, work)
+        def key_of(base: str) -> str:
+            return keys.copy_key(base, step, contents)
+
+        result = await self._cached(step, key_of, parent, vertex, work)
         if written:
             await services.blocking.run(services.workplace.save_manifest, result.identity, written)
             services.cache.put_earlier(signature, result.identity, result.key)
@@ -191,12 +197,26 @@ class StepRunner:
 
     async def _cached(
         self,
+        step: Step,
         key_of: Callable[[str], str],
         parent: Result,
         vertex: Vertex,
         work: Callable[[str], Awaitable[None]],
     ) -> Result:
         """The result with this key, from here or elsewhere, made by the work if there is none."""
+        times, comparison = self.services.times, self.services.comparison
+        result = await self._find_or_make(lambda base: times.key(key_of(base)), parent, vertex, work)
+        if comparison is not None:
+            await repeat(self.services, step, result, parent, vertex, work, comparison)
+        return result
+
+    async def _find_or_make(
+        self,
+        key_of: Callable[[str], str],
+        parent: Result,
+        vertex: Vertex,
+        work: Callable[[str], Awaitable[None]],
+    ) -> Result:
         services = self.services
         key = key_of(parent.identity)
         async with services.cache.only_one(key):
@@ -204,7 +224,7 @@ class StepRunner:
             if known is not None:
                 return _hit(known, vertex)
             with services.active(parent) as active:
-                await work(active)
+                await make(services, active, work)
                 return services.cache.put(key, active, description=vertex.name, parent=parent.identity)
 
     async def _find(self, key: str, key_of: Callable[[str], str], parent: Result) -> Result | None:
@@ -218,7 +238,9 @@ class StepRunner:
         return known
 
     def _find_alias(self, alias: str) -> Result | None:
-        return None if self.services.no_cache else self.services.cache.find_alias(alias)
+        if self.services.no_cache or self.services.comparison is not None:
+            return None
+        return self.services.cache.find_alias(alias)
 
 
 def _hit(result: Result, vertex: Vertex) -> Result:

@@ -39,7 +39,10 @@ async def export_image(
     """Record the image under its tags."""
     layers = await digest_layers(solved, services)
     extra = config_extras(services, layers)
-    config = build_config(solved, layers, platform=platform, labels=labels, extra=extra)
+    created_ns = services.times.created_ns
+    config = build_config(
+        solved, layers, platform=platform, labels=labels, extra=extra, created_ns=created_ns
+    )
     # A layer's size is that of its files, which the snapshot knows; a result's is that of its tar.
     infos = [LayerInfo(parse_digest(diff_id)) for diff_id in solved.base.diff_ids]
     infos += [LayerInfo(parse_digest(layer.diff_id)) for layer in layers]
@@ -54,10 +57,11 @@ def build_config(
     platform: Platform,
     labels: Mapping[str, str],
     extra: Mapping[str, object] | None = None,
+    created_ns: int | None = None,
 ) -> bytes:
-    """The image's config. The same results give the same bytes: times are those of the results."""
+    """The image's config. The same results give the same bytes: times are those of the results, or the given one."""
     base, draft = solved.base, solved.draft
-    history = (*base.history, *_history(solved, layers))
+    history = (*base.history, *_history(solved, layers, created_ns))
     run_config = draft.config
     if labels:
         run_config = replace(run_config, labels={**run_config.labels, **labels})
@@ -66,9 +70,7 @@ def build_config(
         config=run_config,
         diff_ids=[parse_digest(text) for text in (*base.diff_ids, *(layer.diff_id for layer in layers))],
         history=history,
-        created_ns=max(
-            (line.created_ns for line in history if line.created_ns is not None), default=time.time_ns()
-        ),
+        created_ns=created_ns if created_ns is not None else _newest(history),
         author=draft.author,
         extra=extra,
     )
@@ -82,15 +84,30 @@ def config_extras(services: StepServices, layers: Sequence[Result]) -> dict[str,
     return {INLINE: records_object(records)}
 
 
-def _history(solved: SolvedStage, layers: list[Result]) -> list[History]:
-    """A layer's line has its result's time, the others that of the layer before, or of the first one."""
+def _newest(history: Sequence[History]) -> int:
+    return max((line.created_ns for line in history if line.created_ns is not None), default=time.time_ns())
+
+
+def _history(solved: SolvedStage, layers: list[Result], created_ns: int | None) -> list[History]:
+    """A layer's line has its result's time, the others that of the layer before, or of the first one.
+
+    With a time given, all have that.
+    """
     times = iter([layer.created_ns for layer in layers])
     last = layers[0].created_ns if layers else solved.base.created_ns
     lines = []
     for line in solved.draft.history:
         if not line.empty_layer:
             last = next(times)
-        lines.append(History(last, line.created_by, "", HISTORY_COMMENT, line.empty_layer))
+        lines.append(
+            History(
+                last if created_ns is None else created_ns,
+                line.created_by,
+                "",
+                HISTORY_COMMENT,
+                line.empty_layer,
+            )
+        )
     return lines
 
 

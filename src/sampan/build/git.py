@@ -222,6 +222,14 @@ def _check_out(git: _Git, bare: str, folder: str, source: GitSource, commit: str
         git(*inside, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
     if not source.keep_git_dir:
         _strip(folder)
+    _date(folder, int(git("--git-dir", bare, "show", "--no-patch", "--format=%ct", commit)))
+
+
+def _date(folder: str, time_s: int) -> None:
+    """Let all files be as old as the commit: a checkout of another day is the same."""
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.utime(os.path.join(path, name), (time_s, time_s), follow_symlinks=False)
 
 
 def _strip(folder: str) -> None:
@@ -286,4 +294,6 @@ def _failure(arguments: Sequence[str], errors: bytes) -> Unavailable:
     return Unavailable(f"git {verb}: {said.removeprefix('fatal: ').removeprefix('error: ') or 'failed'}")
 
 
-_VERBS = frozenset(("init", "fetch", "rev-parse", "ls-remote", "cat-file", "remote", "checkout", "submodule"))
+_VERBS = frozenset(
+    ("init", "fetch", "rev-parse", "ls-remote", "cat-file", "remote", "checkout", "submodule", "show")
+)

@@ -2,9 +2,9 @@
 """Cache keys: the digest of everything that decides what a step makes, and of nothing else.
 
 A key begins with the identity of the tree that the step starts from. What is copied or bind-mounted counts by
-content, so that a stage that ran again with the same output changes nothing. Times, the owners of context files,
-the values of secrets, proxy arguments, the host's CA bundle and lines that only change the image's config are
-in no key.
+content, so that a stage that ran again with the same output changes nothing. Times (but where a build sets them),
+the owners of context files, the values of secrets, proxy arguments, the host's CA bundle and lines that only change
+the image's config are in no key.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ def copy_signature(step: CopyStep, place: str) -> str:
 def workdir_key(parent: str, step: WorkdirStep) -> str:
     """WORKDIR: the folder and who owns it."""
     return _key("workdir", parent, step.path, step.user)
+
+
+def dated_key(key: str, latest_ns: int) -> str:
+    """The key of a step whose files are made no younger than that."""
+    return _key("dated", key, latest_ns)
 
 
 def _key(*parts: object) -> str:

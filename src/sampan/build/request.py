@@ -44,6 +44,12 @@ class BuildRequest:
     cache_to: tuple[CachePlace, ...] = ()
     transports: Surroundings | None = None
     no_cache_stages: tuple[str, ...] = ()
+    rewrites_times: bool = False
+    """Whether files are to be no younger than SOURCE_DATE_EPOCH, where the arguments have that."""
+    reproducible: bool = False
+    """The same, with the time of the context's newest file where they have none."""
+    repeats_steps: bool = False
+    """Whether each step is run a second time, and the build fails where that gives something else."""
     images: ImageSource | None = None
     """Where FROM finds images; None is the builder's own source."""
 

@@ -29,6 +29,7 @@ from sampan.build.caches.using import open_imports
 from sampan.build.caches.whole import Brought, export_whole, import_whole
 from sampan.build.checking import Checked, check
 from sampan.build.checks.run import fail_on
+from sampan.build.comparing import Comparison
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.files.reading import read_small_file
@@ -38,6 +39,7 @@ from sampan.build.outgoing import Send
 from sampan.build.patterns import PatternSet
 from sampan.build.pruning import EVERYTHING, describe_cache, prune_cache
 from sampan.build.reporter import Reporter
+from sampan.build.reproducible import date_arguments, plan_times
 from sampan.build.request import BuildRequest, BuildResult
 from sampan.build.seams import BaseImage, ContextSource, Executor, ImageSource
 from sampan.build.services import StepServices, Workplace
@@ -149,6 +151,7 @@ class Builder:
             dockerfile = await blocking.run(read_dockerfile, request)
             size = len(dockerfile.source.text.encode("utf-8", "surrogateescape"))
             vertex.status("transferring dockerfile:", size, completed=True)
+        build_args = await blocking.run(date_arguments, request, build_args)
         plan, platform = _plan(request, dockerfile, build_args)
         with reporter.vertex("[internal] load .dockerignore"):
             contexts = await blocking.run(_open_contexts, request)
@@ -176,6 +179,8 @@ class Builder:
         labels = {name: value or "" for name, value in request.labels.items()}
         try:
             solved = await solver.solve()
+            if services.comparison is not None and services.comparison.differing:
+                raise services.comparison.failure(dockerfile.source)
             yield Built(solved, services, self._images, platform, labels, reporter, solver.used)
         finally:
             await caches.aclose()
@@ -335,6 +340,8 @@ class Builder:
             agents=request.agents,
             imports=imports,
             inline_cache=any(place.kind == "inline" for place in request.cache_to),
+            times=plan_times(request, build_args),
+            comparison=Comparison() if request.repeats_steps else None,
         )
 
 

@@ -23,12 +23,14 @@ from sampan.build.files.digests import FileDigests
 from sampan.build.git import GitCache
 from sampan.build.kept import KeptContexts
 from sampan.build.remote import Fetched
+from sampan.build.reproducible import Times
 from sampan.build.seams import Executor, GivenSecrets, NoAgents, Secrets, SshAgents
 from sampan.linux.tree import remove_tree
 from sampan.snapshot.store import SnapshotStore
 
 if TYPE_CHECKING:
     from sampan.build.caches.inbound import Imports
+    from sampan.build.comparing import Comparison
 
 _MIN_MANIFEST = 16
 
@@ -158,6 +160,8 @@ class StepServices:
     agents: SshAgents = field(default_factory=NoAgents)
     imports: Imports | None = None
     inline_cache: bool = False
+    times: Times = field(default_factory=Times)
+    comparison: Comparison | None = None
 
     def folder(self, result: Result) -> str:
         """The directory of a result's own tree, which stays whatever it is called."""

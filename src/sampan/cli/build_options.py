@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
+from sampan.cli.build_dates import EPOCH, plan_reproducible, rewrites_times
 from sampan.cli.build_output import parse_output
 from sampan.cli.env import read_labels
 from sampan.cli.flags import several, switch, text
@@ -73,6 +74,12 @@ FLAGS = (
     switch("pull", "Always attempt to pull all referenced images"),
     switch("push", "Push the result; not supported yet"),
     switch("quiet", "Suppress the build output and print image ID on success", short="q"),
+    text(
+        "reproducible",
+        "Let equal inputs give equal digests: dated by SOURCE_DATE_EPOCH, the git commit or the newest file"
+        ' ("true", "check": run every step twice)',
+        implied="true",
+    ),
     text("sbom", 'Shorthand for "--attest=type=sbom"; accepted, none is made'),
     several(
         "secret",
@@ -121,6 +128,8 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
         "sampan.ssh": plan_agents(options.several("ssh"), environ),
         "sampan.named-context": [plan_named_context(word) for word in options.several("build-context")],
     }
+    query["sampan.reproducible"] = plan_reproducible(options)
+    query["sampan.rewrite-timestamp"] = rewrites_times(options.several("output"))
     if options.given("shm-size"):
         query["shmsize"] = read_flag("--shm-size", options.text("shm-size"), parse_size)
     if options.given("host-ca"):
@@ -203,12 +212,14 @@ def _platform(words: Iterable[str]) -> str | None:
 
 
 def plan_arguments(words: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Build arguments: a name alone takes the client's value; the client's proxies go along unasked."""
+    """Build arguments: a name alone takes the client's value; the client's proxies and epoch go along unasked."""
     arguments: dict[str, str] = {}
     for name in _PROXY_NAMES:
         for spelling in (name, name.lower()):
             if environ.get(spelling):
                 arguments[spelling] = environ[spelling]
+    if environ.get(EPOCH):
+        arguments[EPOCH] = environ[EPOCH]
     for word in words:
         name, equals, value = word.partition("=")
         if not name:

@@ -84,8 +84,8 @@ def takes_next(word: str, flags: Sequence[Flag]) -> bool:
     """Whether the value of the flag `word` is the word after it."""
     if "=" in word or not word.startswith("-"):
         return False
-    names = {f"--{flag.name}" for flag in flags if flag.kind != "bool"}
-    names |= {f"-{flag.short}" for flag in flags if flag.kind != "bool" and flag.short}
+    names = {f"--{flag.name}" for flag in flags if not flag.implied}
+    names |= {f"-{flag.short}" for flag in flags if not flag.implied and flag.short}
     return word in names
 
 

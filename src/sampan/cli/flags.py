@@ -29,7 +29,18 @@ class FlagError(InvalidArgument):
 class Flag:
     """One declared flag; `kind` says how its words are read, `shows` how help names the value."""
 
-    __slots__ = ("about", "also", "default", "hidden", "kind", "name", "short", "shows", "shows_default")
+    __slots__ = (
+        "about",
+        "also",
+        "default",
+        "hidden",
+        "implied",
+        "kind",
+        "name",
+        "short",
+        "shows",
+        "shows_default",
+    )
 
     def __init__(
         self,
@@ -43,6 +54,7 @@ class Flag:
         shows_default: str = "",
         also: tuple[str, ...] = (),
         hidden: bool = False,
+        implied: str = "",
     ) -> None:
         self.name = name
         self.kind = kind
@@ -53,6 +65,7 @@ class Flag:
         self.shows_default = shows_default
         self.also = also
         self.hidden = hidden
+        self.implied = "true" if kind == "bool" else implied
 
     @property
     def repeats(self) -> bool:
@@ -108,8 +121,9 @@ def text(
     shows_default: str = "",
     also: tuple[str, ...] = (),
     hidden: bool = False,
+    implied: str = "",
 ) -> Flag:
-    """A flag with one value, kept as written; the last occurrence wins."""
+    """A flag with one value, kept as written; the last occurrence wins. `implied` is its value when it has no ``=``."""
     return Flag(
         name,
         "string",
@@ -120,6 +134,7 @@ def text(
         shows_default=shows_default,
         also=also,
         hidden=hidden,
+        implied=implied,
     )
 
 
@@ -210,8 +225,8 @@ class _Parser:
             raise FlagError(f"unknown flag: --{name}")
         if equals:
             self._set(flag, value)
-        elif flag.kind == "bool":
-            self._set(flag, "true")
+        elif flag.implied:
+            self._set(flag, flag.implied)
         else:
             self._set(flag, self._next(f"--{name}"))
 

@@ -142,3 +142,11 @@ def test_reading_a_flag_as_something_else_is_a_mistake_of_the_program() -> None:
         options.number("detach")
     with pytest.raises(KeyError):
         options.switch("nonsense")
+
+
+def test_a_value_may_be_implied_by_the_flag_alone() -> None:
+    flags = [text("again", "…", implied="yes")]
+    assert parse_flags(flags, ["--again", "word"])[0].text("again") == "yes"
+    assert parse_flags(flags, ["--again", "word"])[1] == ["word"]
+    assert parse_flags(flags, ["--again=no"])[0].text("again") == "no"
+    assert parse_flags(flags, [])[0].text("again") == ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from sampan.cli.build_context import FolderContext, open_context
+from sampan.cli.build_dates import date_environment
 from sampan.cli.build_options import FLAGS, plan_call, plan_query, plan_secrets, wants_json
 from sampan.cli.build_output import Sink, parse_output
 from sampan.cli.command import Command, Exit, exactly
@@ -34,7 +35,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         quiet=options.switch("quiet"),
         terminal=os.isatty(STDERR),
     )
-    query = plan_query(options, context.environ)
+    query = plan_query(options, date_environment(options, context.environ, arguments[0]))
     secrets = plan_secrets(options.several("secret"), context.environ)
     source = open_context(arguments[0], options.text("file"))
     registries = CredentialStore(context.environ).header_for_all()
