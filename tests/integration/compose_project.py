@@ -93,10 +93,10 @@ class ComposeProject:
         """The first container of a service."""
         return self.engine_api.containers.inspect(self.containers(service)[0]["Id"])
 
-    def prints(self, service: str, command: str, *, user: str = "") -> str:
-        """What a shell in the first container of a service prints, without the last newline."""
+    def prints(self, service: str, command: str, *, user: str = "", number: int = 1) -> str:
+        """What a shell in a container of a service prints, without the last newline."""
         body = {"Cmd": ["sh", "-c", command], "AttachStdout": True, "AttachStderr": True, "User": user}
-        exec_id = self.engine_api.containers.exec(self.containers(service)[0]["Id"], body)
+        exec_id = self.engine_api.containers.exec(self.containers(service)[number - 1]["Id"], body)
         connection = self.engine_api.execs.start(exec_id, tty=False)
         try:
             received = b"".join([connection.initial, *iter(lambda: connection.socket.recv(1 << 16), b"")])

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ services:
     build: {context: ., dockerfile_inline: "FROM busybox\\nCOPY needs.txt /needs.txt\\n"}
     command: sleep 300
     stop_signal: SIGKILL
+    scale: 2
     volumes: ["assets:/assets"]
     develop:
       watch:
@@ -34,6 +37,7 @@ services:
           target: /srv/site.conf
           exec: {command: cp /srv/site.conf /srv/loaded}
         - {path: ./nudge, action: restart}
+        - {path: ./later, action: sync, target: /srv/later}
 volumes: {assets: {}}
 """
 
@@ -52,7 +56,9 @@ class Watching:
             self.said += line
 
     def says(self, words: str) -> None:
-        wait_until(lambda: words in self.said, f"it says {words!r}, not only {self.said!r}")
+        wait_until(
+            lambda: words in self.said, lambda: f"it says {words!r}, not only {self.said!r}", limit_s=60
+        )
 
 
 @pytest.fixture
@@ -85,13 +91,21 @@ def watching(project: ComposeProject, *words: str) -> Iterator[Watching]:
             process.kill()
 
 
-def becomes(project: ComposeProject, command: str, output: str) -> None:
-    def does() -> bool:
-        with contextlib.suppress(SampanError, IndexError):  # between two containers there may be none
-            return project.prints("web", command) == output
-        return False
+def becomes(project: ComposeProject, command: str, output: str, *, number: int = 1) -> None:
+    said = ""
 
-    wait_until(does, f"{command} prints {output}")
+    def does() -> bool:
+        nonlocal said
+        with contextlib.suppress(SampanError, IndexError):  # between two containers there may be none
+            said = project.prints("web", command, number=number)
+        return said == output
+
+    wait_until(does, lambda: f"{command} prints {output!r}, not {said!r}", limit_s=60)
+
+
+def nameless_images(project: ComposeProject) -> list[dict[str, Any]]:
+    filters = {"dangling": ["true"], "label": [f"com.docker.compose.project={project.name}"]}
+    return project.engine_api.images.list(filters=filters)
 
 
 def test_changes_of_files_reach_the_container(project: ComposeProject) -> None:
@@ -105,12 +119,19 @@ def test_changes_of_files_reach_the_container(project: ComposeProject) -> None:
         assert project.prints("web", "ls -A /srv/src") == "main.py\nnew"
         (project.place / "src/main.py").unlink()
         becomes(project, "ls /srv/src", "new")
+        for number in range(300):
+            project.write("x", f"later/{number % 7}/{number}")  # a folder that was not there
+        becomes(project, "find /srv/later -type f | wc -l", "300")
+        shutil.rmtree(project.place / "later")
+        becomes(project, "ls /srv", "src")
+        project.write("again", "later/again")
+        becomes(project, "cat /srv/later/again", "again", number=2)
         project.write("css", "only/b.css")
         project.write("text", "only/b.txt")
         becomes(project, "ls /srv/only", "b.css")
         held.process.send_signal(signal.SIGINT)
-        assert held.process.wait(20) == 130
-    assert project.states() == {"web-1": "running"}
+        assert held.process.wait(60) == 130
+    assert project.states() == {"web-1": "running", "web-2": "running"}
 
 
 def test_changes_that_restart_or_rebuild(project: ComposeProject) -> None:
@@ -132,6 +153,8 @@ def test_changes_that_restart_or_rebuild(project: ComposeProject) -> None:
         project.write("two", "needs.txt")
         wait_until(lambda: project.containers("web")[0]["ImageID"] != first["Image"], "it is made anew")
         becomes(project, "cat /needs.txt", "two")
+        becomes(project, "cat /needs.txt", "two", number=2)
+        wait_until(lambda: not nameless_images(project), "the image before it is removed", limit_s=60)
         assert held.process.poll() is None
 
 
@@ -145,8 +168,8 @@ def test_up_stays_and_watches(project: ComposeProject) -> None:
         becomes(project, "cat /needs.txt", "x")
         assert held.process.poll() is None
         held.process.send_signal(signal.SIGINT)
-        assert held.process.wait(20) == 130
-    assert project.states() == {"web-1": "exited"}
+        assert held.process.wait(60) == 130
+    assert project.states() == {"web-1": "exited", "web-2": "exited"}
 
 
 def test_what_cannot_be_watched_is_refused(project: ComposeProject) -> None:
@@ -154,7 +177,10 @@ def test_what_cannot_be_watched_is_refused(project: ComposeProject) -> None:
     for more, words in (
         ("", "none of the selected services is configured for watch"),
         (", develop: {watch: [{path: ., action: rebuild}]}", "services.web.develop.watch[0]: cannot rebuild"),
-        (", develop: {watch: [{path: ./no, action: restart}]}", "no such file or directory"),
+        (
+            ", volumes: ['./in:/in'], develop: {watch: [{path: ./in/x, action: sync, target: /x}]}",
+            "/in/x is mounted into the container",
+        ),
     ):
         project.write(text % more)
         done = project.compose("watch", check=False)

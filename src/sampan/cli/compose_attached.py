@@ -7,7 +7,7 @@ Ctrl-C stops them in good order, a second one at once; so does the first end of 
 from __future__ import annotations
 
 import os
-from threading import Event, Thread
+from threading import Thread
 
 from sampan.cli.command import UsageError
 from sampan.cli.compose_display import Display
@@ -109,7 +109,7 @@ class _Staying:
 
     def watch_rules(self) -> None:
         """Find what ``--watch`` watches before anything begins."""
-        self._rules = make_rules(self.project)
+        self._rules = make_rules(self.project, self.display.notice)
 
     def begin_watching(self, settings: UpSettings) -> None:
         """React to changes beside the output, in a thread that ends with the process."""
@@ -122,7 +122,7 @@ class _Staying:
 
         def work() -> None:
             try:
-                watch(watcher, self._rules, Event(), lambda: display.notice("Watch enabled"))
+                watch(watcher, self._rules, lambda: display.notice("Watch enabled"))
             except Exception as error:  # noqa: BLE001 - the containers go on
                 display.notice(f"watching has ended: {error}")
 

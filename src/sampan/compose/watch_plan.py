@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sampan.compose.model import Service
 from sampan.compose.model_hooks import Trigger
@@ -55,7 +55,7 @@ class Rule:
         top = self.trigger.path
         if path == top:
             return True
-        if not path.startswith(top.rstrip("/") + "/"):
+        if not _is_below(path, top):
             return False
         below = os.path.relpath(path, top)
         if self.is_ignored(below):
@@ -91,21 +91,43 @@ class Reaction:
 
 
 def plan_rules(
-    project: Project, make_matcher: MakeMatcher, read_ignored: Callable[[Service], Sequence[str]]
-) -> list[Rule]:
-    """The rules of all services; `read_ignored` gives the patterns of a build context's ``.dockerignore``."""
+    project: Project,
+    make_matcher: MakeMatcher,
+    read_ignored: Callable[[Service], Sequence[str]],
+    *,
+    resolve: Callable[[str], str] = str,
+) -> tuple[list[Rule], list[str]]:
+    """The rules of all services, and what people should be told of those that are left out.
+
+    `read_ignored` gives the patterns of a build context's ``.dockerignore``; `resolve` follows symbolic links.
+    """
     rules: list[Rule] = []
+    notices: list[str] = []
     for name, service in sorted(project.services.items()):
+        mounted = [
+            resolve(mount.source) for mount in service.volumes if mount.type == "bind" and mount.source
+        ]
         for index, trigger in enumerate((service.develop and service.develop.watch) or ()):
             if trigger.action == "rebuild" and service.build is None:
                 where = ("services", name, "develop", "watch", index)
                 raise project.error(where, "cannot rebuild a service that has no build section")
-            rules.append(_plan_rule(service, trigger, make_matcher, read_ignored))
+            rule = _plan_rule(service, trigger, make_matcher, read_ignored, resolve)
+            if rule.syncs and any(_is_below(rule.trigger.path, source) for source in mounted):
+                notices.append(
+                    f"service {name}: {trigger.path} is mounted into the container, so it is not watched"
+                )
+            else:
+                rules.append(rule)
     if not rules:
         raise InvalidArgument(
-            "none of the selected services is configured for watch", hint="give one a `develop` section"
+            "none of the selected services is configured for watch",
+            hint="; ".join(notices) or "give one a `develop` section",
         )
-    return rules
+    return rules, notices
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _plan_rule(
@@ -113,21 +135,23 @@ def _plan_rule(
     trigger: Trigger,
     make_matcher: MakeMatcher,
     read_ignored: Callable[[Service], Sequence[str]],
+    resolve: Callable[[str], str],
 ) -> Rule:
     own = make_matcher((*_NEVER, *trigger.ignore))
-    context = service.build.context if service.build else ""
+    context = resolve(service.build.context) if service.build else ""
     patterns = read_ignored(service) if context else ()
     of_context = make_matcher(patterns)
+    top = resolve(trigger.path)
 
     def is_ignored(below: str) -> bool:
         if own(below):
             return True
-        path = os.path.join(trigger.path, below)
-        inside = bool(patterns) and path.startswith(context.rstrip("/") + "/")
+        path = os.path.join(top, below)
+        inside = bool(patterns) and path != context and _is_below(path, context)
         return inside and of_context(os.path.relpath(path, context))
 
     included = make_matcher(trigger.include) if trigger.include else None
-    return Rule(service.name, trigger, is_ignored, included)
+    return Rule(service.name, replace(trigger, path=top), is_ignored, included)
 
 
 def plan_reactions(
@@ -153,7 +177,16 @@ def _react(service: str, mine: list[tuple[Rule, str]], exists: Callable[[str], b
     return Reaction(
         service=service,
         copies=tuple((path, target) for path, target in moved if exists(path)),
-        removals=tuple(target for path, target in moved if not exists(path)),
+        removals=tuple(outermost(target for path, target in moved if not exists(path))),
         restarts=any(rule.trigger.action in _RESTARTS for rule, _ in mine),
         runs=tuple(trigger for index, trigger in enumerate(hooks) if trigger not in hooks[:index]),
     )
+
+
+def outermost(paths: Iterable[str]) -> Iterator[str]:
+    """Those that are below no other."""
+    last = None
+    for path in sorted(paths, key=lambda each: each.split("/")):
+        if last is None or not _is_below(path, last):
+            yield path
+            last = path

@@ -22,6 +22,13 @@ from sampan.compose.running.scene import observe_containers
 from sampan.compose.watch_plan import Reaction, Rule, plan_reactions
 from sampan.errors import NotFound, SampanError
 
+Copy = tuple[str, str]
+"""A path here, and where it goes in the container."""
+
+_PIECE_BYTES = 1 << 16
+_REMOVALS_AT_ONCE = 500
+_SHOWN = 200
+
 
 class Watcher:
     """Reacts to changes for one project; `rebuild` builds a service and makes its containers anew."""
@@ -76,22 +83,39 @@ class Watcher:
             self._report.notice(f'service "{reaction.service}" restarted')
         for trigger in reaction.runs:
             for container in found:
-                self._run(container, trigger.exec)
+                if container.is_running:
+                    self._run(container, trigger.exec)
 
     def _sync(self, container: ObservedContainer, reaction: Reaction) -> None:
-        if reaction.removals:
-            self._run(container, Hook(command=("rm", "-rf", "--", *reaction.removals), user="0"))
-        for folder, files in group_by_folder(reaction.copies).items():
-            try:
-                self._engine.containers.put_archive(container.id, folder, [pack(files, folder)])
-            except NotFound:  # the folder is not there yet: extracting makes it
-                self._engine.containers.put_archive(container.id, "/", [pack(files, "/")])
+        for start in range(0, len(reaction.removals), _REMOVALS_AT_ONCE):
+            chosen = reaction.removals[start : start + _REMOVALS_AT_ONCE]
+            self._run(container, Hook(command=("rm", "-rf", "--", *chosen), user="0"))
+        if reaction.copies:
+            self._copy(container, reaction.copies)
+
+    def _copy(self, container: ObservedContainer, copies: Sequence[Copy]) -> None:
+        """At once where that is possible: a root that is read-only may have a folder that is not."""
+        groups = group_by_folder(copies)
+        common = posixpath.commonpath(groups)
+        try:
+            self._put(container, common, copies)
+        except SampanError:
+            if len(groups) == 1:
+                raise
+            for folder, files in groups.items():
+                self._put(container, folder, files)
+
+    def _put(self, container: ObservedContainer, folder: str, copies: Sequence[Copy]) -> None:
+        try:
+            self._engine.containers.put_archive(container.id, folder, iter_archive(copies, folder))
+        except NotFound:  # the folder is not there yet: extracting makes it
+            self._engine.containers.put_archive(container.id, "/", iter_archive(copies, "/"))
 
     def _run(self, container: ObservedContainer, hook: Hook) -> None:
         code = run_hook(self._engine, container.id, container.name, hook, self._report)
         if code:
             words = " ".join(hook.command or ())
-            self._report.notice(f"container {container.name}: {words} exited with status {code}")
+            self._report.notice(f"container {container.name}: {words[:_SHOWN]} exited with status {code}")
 
 
 def iter_files(path: str) -> Iterator[str]:
@@ -104,30 +128,45 @@ def iter_files(path: str) -> Iterator[str]:
         yield from (os.path.join(folder, name) for name in sorted([*names, *links]))
 
 
-def group_by_folder(copies: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
-    """Copies by the folder of the container that they go to: it may be a mount where the rest is read-only."""
-    groups: dict[str, list[tuple[str, str]]] = {}
+def group_by_folder(copies: Iterable[Copy]) -> dict[str, list[Copy]]:
+    """Copies by the folder of the container that they go to."""
+    groups: dict[str, list[Copy]] = {}
     for path, target in copies:
         groups.setdefault(posixpath.dirname(target) or "/", []).append((path, target))
     return groups
 
 
-def pack(files: Iterable[tuple[str, str]], folder: str) -> bytes:
+def iter_archive(copies: Iterable[Copy], folder: str) -> Iterator[bytes]:
     """A tar archive of files, named from `folder`; those that have gone meanwhile are left out."""
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as archive:
-        for path, target in files:
-            if not (os.path.islink(path) or os.path.isfile(path)):
-                continue  # a socket or a pipe is nothing to bring anywhere
+    with tarfile.open(fileobj=io.BytesIO(), mode="w") as headers:
+        for path, target in copies:
+            name = posixpath.relpath(target, folder)
             try:
-                member = archive.gettarinfo(path, arcname=posixpath.relpath(target, folder))
-                member.uid = member.gid = 0
-                member.uname = member.gname = ""
-                if member.isreg():
-                    with open(path, "rb") as content:
-                        archive.addfile(member, content)
-                else:
-                    archive.addfile(member)
-            except FileNotFoundError:
+                yield from _iter_member(headers, path, name)
+            except (FileNotFoundError, PermissionError):
                 continue
-    return held.getvalue()
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _iter_member(headers: tarfile.TarFile, path: str, name: str) -> Iterator[bytes]:
+    """Its header and its content, which has the size that the header says whatever happens to the file."""
+    if not (os.path.islink(path) or os.path.isfile(path)):
+        return  # a socket or a pipe is nothing to bring anywhere
+    content = None if os.path.islink(path) else open(path, "rb")  # noqa: SIM115 - closed below
+    try:
+        member = headers.gettarinfo(path, arcname=name, fileobj=content)
+        if content is not None:
+            member.type, member.linkname = tarfile.REGTYPE, ""
+            member.size = os.fstat(content.fileno()).st_size
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        yield member.tobuf(tarfile.PAX_FORMAT)
+        left = member.size if content is not None else 0
+        while content is not None and left:
+            piece = content.read(min(left, _PIECE_BYTES)).ljust(1, b"\0")
+            left -= len(piece)
+            yield piece
+        yield bytes(-member.size % tarfile.BLOCKSIZE)
+    finally:
+        if content is not None:
+            content.close()

@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
 def run(context: Context, options: Options, arguments: list[str]) -> int:
     """Bring the services up, then react to changes until Ctrl-C."""
-    from threading import Event
-
     from sampan.compose.plan import UpOptions
     from sampan.compose.running.project_work import UpSettings
 
     project = load_project(context, arguments)
-    rules = make_rules(project.with_selected(arguments, dependencies=False))
+    rules = make_rules(project.with_selected(arguments, dependencies=False), context.out.note)
     settings = building(context, options)
     if not options.switch("no-up"):
         with open_progress(context, quiet=options.switch("quiet")) as display:
@@ -35,7 +33,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         return 0
     with open_progress(context, quiet=options.switch("quiet"), live=False) as display:
         watcher = make_watcher(context, options, project, rules, display, settings)
-        watch(watcher, rules, Event(), lambda: context.out.note("Watch enabled"))
+        watch(watcher, rules, lambda: context.out.note("Watch enabled"))
     return 0
 
 
@@ -49,11 +47,7 @@ COMMAND = Command(
         DRY_RUN,
         HOST_CA,
         switch("no-up", "Do not build & start services before watching"),
-        switch(
-            "prune",
-            "Prune dangling images on rebuild; accepted, images without a name go by `image prune`",
-            default=True,
-        ),
+        switch("prune", "Prune dangling images on rebuild", default=True),
         switch("quiet", "hide build output"),
     ),
 )
