@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fetch Docker's own clients from Debian, for tests only: they are unpacked into a cache, not installed.
+"""Fetch Docker's own clients and cosign from Debian, for tests only: they are unpacked into a cache, not installed.
 
     tools/docker_clients.py
 
@@ -23,6 +23,7 @@ CLIENTS = {
     "buildx": ("sid", "docker-buildx", "usr/libexec/docker/cli-plugins/docker-buildx"),
     "buildx-0.13": ("trixie", "docker-buildx", "usr/libexec/docker/cli-plugins/docker-buildx"),
     "compose": ("sid", "docker-compose", "usr/libexec/docker/cli-plugins/docker-compose"),
+    "cosign": ("sid", "cosign", "usr/bin/cosign"),
     "docker": ("sid", "docker-cli", "usr/bin/docker"),
     "docker-20.10": ("bookworm", "docker.io", "usr/bin/docker"),
 }

@@ -21,8 +21,8 @@ from integration.trust_scene import PASSPHRASE, TrustScene, digest_of, trust_sce
 from sampan.oci.reference import Reference
 from sampan.registry.repository import Registries
 from sampan.registry.trust.private_keys import decode_private_key
+from sampan.registry.trust.publishing import SignatureWriter
 from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
-from sampan.registry.trust.storage import SignatureStore
 
 UNSIGNED = "no signature by Ada's team on sha256:"
 
@@ -145,7 +145,7 @@ def test_a_signature_that_openssl_made_is_verified(scene: TrustScene, tmp_path: 
     async def attach(registries: Registries, reference: Reference) -> None:
         repository = registries.open(reference, push=True)[-1]
         fetched = await repository.manifest(str(reference.tag))
-        await SignatureStore(repository).add(fetched.descriptor, signature)
+        await SignatureWriter(repository).add(fetched.descriptor, signature)
 
     scene.on_registry(name, attach)
     scene.engine.sampan("trust", "key", "load", "--dir", str(tmp_path), "--name", "taken", str(plain))

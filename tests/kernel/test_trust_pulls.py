@@ -25,23 +25,26 @@ from sampan.oci.index import encode_index
 from sampan.oci.manifest import encode_manifest
 from sampan.oci.platform import parse_platform
 from sampan.oci.reference import Reference
+from sampan.registry.trust.bundle import encode_bundle, encode_bundle_referrer
 from sampan.registry.trust.documents import (
     ARTIFACT_TYPE,
     MAX_SIGNATURES,
     SIMPLE_SIGNING,
+    Encoded,
     SignatureDocument,
     describe_signature,
     encode_document,
     encode_referrer,
 )
 from sampan.registry.trust.guard import Guard
+from sampan.registry.trust.identity import Identity
 from sampan.registry.trust.judgement import Refused
 from sampan.registry.trust.patterns import parse_pattern
 from sampan.registry.trust.payload import Payload
 from sampan.registry.trust.policy import Policy, Publisher, Rule, Signed
 from sampan.registry.trust.private_keys import PrivateKey, generate_key
 from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
-from sampan.registry.trust.signing import SigningOrder, make_signature, sign_image
+from sampan.registry.trust.signing import SigningOrder, make_signature, make_statement, sign_image
 from sampan.registry.trust.storage import signature_tag
 from scripted_registry import ScriptedRegistry, digest_of
 
@@ -276,6 +279,57 @@ def test_a_referrer_alone_will_do_but_only_of_this_image(tmp_path: Path) -> None
             await scene.pull(registry.reference())
 
     run(work)
+
+
+NAMELESS = replace(IS_ADAS, identity=Identity(nameless=True))
+
+
+@pytest.mark.parametrize(("demand", "key"), [(IS_ADAS, ADA), (NAMELESS, EVE)], ids=["strict", "stranger"])
+def test_a_bundle_counts_where_signatures_may_say_no_name(
+    tmp_path: Path, demand: Signed, key: PrivateKey
+) -> None:
+    """The first demand wants a name, and the second one another key; what meets it is beside them in the end."""
+
+    async def work() -> None:
+        async with opened(tmp_path, demand) as (registry, scene):
+            registry.add_image("1", [layer()])
+            await sign(scene, registry.reference(), key, bundle=True)
+            words = "says no name" if key is ADA else "is not by Ada"
+            await assert_refused(scene, registry, words)
+            await sign(scene, registry.reference(), bundle=demand is NAMELESS)
+            pulled = await scene.pull(registry.reference())
+            (known,) = scene.table.of(str(pulled.image.id), registry.reference().name)
+            assert known.reference == ("" if demand is NAMELESS else registry.reference().name)
+
+    run(work)
+
+
+def test_a_bundle_of_another_image_counts_for_nothing(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with opened(tmp_path, NAMELESS) as (registry, scene):
+            registry.add_image("1", [layer()])
+            subject = subject_of(registry)
+            for image in (Digest.of(b"other"), subject.digest):
+                bundle = encode_bundle(make_statement(ADA, Payload(image, "")), "")
+                if image != subject.digest:
+                    for rubbish in (b"{}", b" " * (1 << 20)):
+                        await _refer(registry, subject, encode_bundle_referrer(rubbish, subject), rubbish)
+                        await assert_refused(scene, registry, "bundle" if rubbish == b"{}" else "limit of")
+                await _refer(registry, subject, encode_bundle_referrer(bundle, subject), bundle)
+                if image != subject.digest:
+                    await assert_refused(scene, registry, f"is of another image, {image}")
+            await scene.pull(registry.reference())
+
+    run(work)
+
+
+async def _refer(registry: ScriptedRegistry, subject: Descriptor, encoded: Encoded, bundle: bytes) -> None:
+    """Put a referrer there as go-containerregistry does: the list is vague about its type."""
+    registry.add_manifest("referrer", encoded.raw)
+    registry.blobs |= {str(Digest.of(data)): data for data in (encoded.config, bundle)}
+    vague = replace(encoded.descriptor, artifact_type=media_type.OCI_EMPTY, annotations={})
+    tag = str(subject.digest).replace(":", "-")
+    registry.add_manifest(tag, encode_index([vague]), media_type.OCI_INDEX)
 
 
 def test_a_registry_cannot_overwhelm_who_looks_for_signatures(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def show_report(out: Output, name: str, platform: str, report: Report) -> None:
         if known.payload is None:
             out.line(f"    unreadable: {'; '.join(known.complaints)}")
             continue
-        out.line(f"    for {_printable(known.payload.reference)}")
+        out.line(f"    for {_printable(known.payload.reference) or 'any name'}")
         if known.payload.digest != report.subject:
             out.line(f"    but of another image: {known.payload.digest}")
         for key, value in sorted(known.payload.annotations.items()):

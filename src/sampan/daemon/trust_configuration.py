@@ -40,6 +40,7 @@ class TrustRule(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, froz
     publishers: tuple[str, ...] = ()
     identity: Match = "match-repository"
     signed_as: str = ""
+    nameless: Answer = "refuse"
     local: Answer | None = None
 
 
@@ -103,7 +104,10 @@ def _rule(rule: TrustRule, publishers: dict[str, Publisher], trust: Trust, place
     signatures: tuple[Signed, ...] = ()
     if rule.demand == "signature":
         identity = Identity(
-            rule.identity, prefix=rule.match if rule.signed_as else "", signed_prefix=rule.signed_as
+            rule.identity,
+            prefix=rule.match if rule.signed_as else "",
+            signed_prefix=rule.signed_as,
+            nameless=rule.nameless == "allow",
         )
         signatures = (Signed(tuple(publishers[name] for name in rule.publishers), identity),)
     local = (rule.local or trust.local) == "allow" or rule.demand == "nothing"

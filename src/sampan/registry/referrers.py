@@ -30,11 +30,16 @@ _ATTACHMENT = re.compile(r"sha\d{3}-[0-9a-f]{64,}(?:\.[a-z]+)?")
 async def list_referrers(
     exchange: Exchange, subject: Digest, limits: Limits, artifact_type: str = ""
 ) -> list[Descriptor]:
-    """The manifests whose subject it is: all, or those of a type."""
+    """The manifests whose subject it is: all, or those of a type and those whose type is not said."""
     try:
         found = await _ask(exchange, subject, artifact_type, limits)
     except (NotFound, InvalidArgument, InvalidDocument):
         found = await _read_tag(exchange, subject, limits)
+        # Clients write that list. go-containerregistry (cosign, crane) gives the config's media type as the artifact's.
+        vague = ("", media_type.OCI_EMPTY)
+        return [
+            one for one in found if artifact_type in ("", one.artifact_type) or one.artifact_type in vague
+        ]
     return [one for one in found if artifact_type in ("", one.artifact_type)]
 
 

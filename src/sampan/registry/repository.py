@@ -49,7 +49,10 @@ class Repository:
         await manifests.delete_manifest(self.exchange, name)
 
     async def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
-        """What says of itself that it is about this manifest: signatures, attestations; all, or those of a type."""
+        """What says of itself that it is about this manifest: signatures, attestations; all, or those of a type.
+
+        Where clients keep the list, it may have others, too.
+        """
         return await referrers.list_referrers(self.exchange, digest, self.settings.limits, artifact_type)
 
     async def put_referrer(self, subject: Digest, raw: bytes, described: Descriptor) -> None:

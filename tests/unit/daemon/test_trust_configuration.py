@@ -64,6 +64,12 @@ def test_rules_know_their_publishers_and_their_line(tmp_path: Path) -> None:
     (signed,) = rule.signatures
     assert signed.keys == (KEY, OTHER)
     assert signed.identity.accepts(parse_reference("a.test/team/app"), "up.test/team/app")
+    assert not signed.identity.accepts(parse_reference("a.test/team/app"), "")
+    lenient = TEXT.replace('signed-as = "up.test/team"', 'nameless = "allow"').format(
+        other=OTHER.pem.decode()
+    )
+    (signed,) = find(policy_of(tmp_path, lenient), "a.test/team").signatures
+    assert signed.identity.accepts(parse_reference("a.test/team/app"), "")
     assert [find(policy, name).demand for name in ("a.test/x", "b.test/x")] == ["nothing", "digest"]
     assert [find(policy, name).local for name in ("a.test/team", "a.test/x", "b.test/x")] == [
         False,

@@ -85,12 +85,13 @@ def _rule_for(context: Context, options: Options, name: str) -> Rule:
     """What the keys that were given demand, or else the policy."""
     from sampan.cli.trust_session import read_publishers, read_trust_policy
     from sampan.oci.reference import parse_reference
+    from sampan.registry.trust.identity import Identity
     from sampan.registry.trust.judgement import Refused
     from sampan.registry.trust.policy import Rule, Signed
 
     publishers = read_publishers(options.several("key"))
     if publishers:
-        return Rule("signature", signatures=(Signed(publishers),))
+        return Rule("signature", signatures=(Signed(publishers, Identity(nameless=True)),))
     reference = parse_reference(name)
     rule = read_trust_policy(context).find(reference)
     if rule.demand == "reject":

@@ -18,7 +18,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     """Remove signatures from the registry: all, or those of some keys."""
     from sampan.cli.trust_session import listed_in, read_publishers, with_session
     from sampan.oci.digest import parse_digest
-    from sampan.registry.trust.storage import SignatureStore
+    from sampan.registry.trust.publishing import SignatureWriter
 
     keys = [publisher.keys[0] for publisher in read_publishers(options.several("key"))]
     whose = "the signatures of these keys" if keys else "all signatures"
@@ -29,9 +29,9 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         fetched = await session.resolve()
         subjects = [str(fetched.digest)]
         subjects += [digest for _, digest in listed_in(fetched)] if options.switch("recursive") else []
-        store = SignatureStore(session.repository)
+        writer = SignatureWriter(session.repository)
         return [
-            (one, await store.remove(parse_digest(one), lambda found: not keys or bool(found.signer(keys))))
+            (one, await writer.remove(parse_digest(one), lambda found: not keys or bool(found.signer(keys))))
             for one in subjects
         ]
 

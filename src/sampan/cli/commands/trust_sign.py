@@ -24,6 +24,8 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
 
     if not options.text("key"):
         raise InvalidArgument("the --key option is required", hint="`sampan trust key generate` makes one")
+    if options.switch("new-bundle-format") and options.text("sign-container-identity"):
+        raise InvalidArgument("--sign-container-identity: a bundle says no name")
     pem = read_key_file(options.text("key"))
     order = SigningOrder(
         key=decode_private_key(pem, read_passphrase(context, options)),
@@ -31,6 +33,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         annotations=parse_annotations(options.several("annotation")),
         recursive=options.switch("recursive"),
         upload=options.switch("upload"),
+        bundle=options.switch("new-bundle-format"),
     )
     outcomes = with_session(
         context,
@@ -70,6 +73,7 @@ SIGN = Command(
             "annotation", "Say something of the image in the signature (KEY=VALUE)", short="a", shows="list"
         ),
         text("key", "The private key's file", shows="file"),
+        switch("new-bundle-format", "Store a bundle as cosign 3 does, which says no name"),
         text("output-payload", "Write what was signed to a file", shows="file"),
         text("output-signature", "Write the signature, in base64, to a file", shows="file"),
         text("passphrase-file", "Read the passphrase of the private key from a file", shows="file"),

@@ -6,7 +6,8 @@ the requirements of containers-policy.json(5) that have to do with such keys.
 
     keys, private_keys            a key pair; `envelope` seals it, `keyfiles` keeps it, `ecdsa` computes
     payload, signature            what is signed, and checking it
-    documents, storage            signatures on a registry: by tag and by referrer
+    documents, bundle             signatures as documents of a registry: cosign's own, and Sigstore's bundles
+    storage, publishing           found, and put there: by tag and by referrer
     signing                       a tag's images signed
     patterns, identity, policy    what is demanded of which names; `policy_json` reads containers' own file
     judgement, guard              whether an image meets it: at a pull, and when an image of the store is used

@@ -9,11 +9,10 @@ Holds: what a manifest has that is not ours is kept when a signature is added; t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, decode_descriptor, encode_descriptor
-from sampan.oci.digest import Digest
 from sampan.oci.document import InvalidDocument, JSONObject, decode_object, encode_object
 from sampan.oci.manifest import decode_manifest
 from sampan.registry.trust.payload import MAX_PAYLOAD_BYTES
@@ -51,13 +50,13 @@ class Encoded:
     raw: bytes
     config: bytes
     artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def descriptor(self) -> Descriptor:
         """What a list of referrers says of it."""
-        return Descriptor(
-            media_type.OCI_MANIFEST, Digest.of(self.raw), len(self.raw), artifact_type=self.artifact_type
-        )
+        described = Descriptor.of(self.raw, media_type.OCI_MANIFEST)
+        return replace(described, artifact_type=self.artifact_type, annotations=self.annotations)
 
 
 def describe_signature(signature: Signature) -> Descriptor:
@@ -90,9 +89,15 @@ def encode_document(document: SignatureDocument) -> Encoded:
 def encode_referrer(document: SignatureDocument, subject: Descriptor) -> Encoded:
     """The manifest that refers to what is signed."""
     config = _encode_config(document.layers)
-    described = {"mediaType": subject.media_type, "digest": str(subject.digest), "size": subject.size}
-    raw = _encode_manifest(document, config, ARTIFACT_TYPE, artifactType=ARTIFACT_TYPE, subject=described)
+    raw = _encode_manifest(
+        document, config, ARTIFACT_TYPE, artifactType=ARTIFACT_TYPE, subject=describe_subject(subject)
+    )
     return Encoded(raw, config, ARTIFACT_TYPE)
+
+
+def describe_subject(subject: Descriptor) -> JSONObject:
+    """What a referrer says of what it is about: nothing that an index or a list has added."""
+    return {"mediaType": subject.media_type, "digest": str(subject.digest), "size": subject.size}
 
 
 def subject_of(raw: bytes) -> Descriptor | None:

@@ -22,16 +22,19 @@ class Identity:
     """How the two names are compared.
 
     `fixed` is what signatures have to say instead of the image's own name. Of an image below `prefix`, signatures
-    speak as if it were below `signed_prefix`.
+    speak as if it were below `signed_prefix`. `nameless`: a signature that says no name will do, too.
     """
 
     match: Match = "match-repository"
     fixed: str = ""
     prefix: str = ""
     signed_prefix: str = ""
+    nameless: bool = False
 
     def accepts(self, reference: Reference, signed: str) -> bool:
         """Whether a signature that says `signed` may vouch for the reference."""
+        if not signed:
+            return self.nameless
         try:
             said, wanted = parse_name(signed), self._wanted(reference)
         except InvalidArgument:

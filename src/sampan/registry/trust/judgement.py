@@ -57,6 +57,8 @@ def match_signature(
     if payload.digest != subject:
         return f"a signature by {publisher} is of another image, {payload.digest}"
     if not signed.identity.accepts(reference, payload.reference):
+        if not payload.reference:
+            return f'a signature by {publisher} says no name (nameless = "allow" lets such signatures count)'
         return f"a signature by {publisher} is for another name, {payload.reference}"
     return Evidence(key.fingerprint, subject, payload.reference, publisher)
 

@@ -44,6 +44,11 @@ class PublicKey:
         return verify(self.der, signature, message)
 
     @property
+    def hint(self) -> str:
+        """How bundles name it: the bytes of the fingerprint in base64."""
+        return base64.b64encode(hashlib.sha256(self.der).digest()).decode()
+
+    @property
     def pem(self) -> bytes:
         """As it stands in a ``.pub`` file."""
         return format_pem(PUBLIC_LABEL, self.der)

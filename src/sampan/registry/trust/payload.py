@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a signature says: which manifest, and under which name it was meant.
 
-Implements: the "simple signing" payload of containers-signature(5) with cosign's type.
+Implements: the "simple signing" payload of containers-signature(5) with cosign's type; the in-toto statement that
+cosign 3 signs, which names a digest and no repository.
 Holds: only the bytes that were signed are read; a payload with fields that we do not know where they would matter
 is refused, as containers/image refuses it.
 """
@@ -16,7 +17,11 @@ from sampan.errors import DataCorrupt
 from sampan.oci.digest import Digest, InvalidDigest, parse_digest
 
 SIGNATURE_TYPE = "cosign container image signature"
+STATEMENT_TYPE = "application/vnd.in-toto+json"
+PREDICATE_TYPE = "https://sigstore.dev/cosign/sign/v1"
 MAX_PAYLOAD_BYTES = 64 << 10
+
+_STATEMENT = "https://in-toto.io/Statement/v1"
 
 
 class InvalidPayload(DataCorrupt):
@@ -25,7 +30,7 @@ class InvalidPayload(DataCorrupt):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A manifest's digest, the docker reference that it was signed for, and what the signer added."""
+    """A manifest's digest, the docker reference that it was signed for (or none), and what the signer added."""
 
     digest: Digest
     reference: str
@@ -42,7 +47,17 @@ def encode_payload(payload: Payload) -> bytes:
         },
         "optional": dict(sorted(payload.annotations.items())) or None,
     }
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return _encode(document)
+
+
+def encode_statement(payload: Payload) -> bytes:
+    """The bytes to sign for a bundle, as cosign 3 would write them; they say no name."""
+    subject = {
+        "digest": {payload.digest.algorithm: payload.digest.hex},
+        "annotations": dict(sorted(payload.annotations.items())),
+    }
+    document = {"_type": _STATEMENT, "subject": [subject], "predicateType": PREDICATE_TYPE, "predicate": {}}
+    return _encode(document)
 
 
 def decode_payload(raw: bytes) -> Payload:
@@ -62,6 +77,30 @@ def decode_payload(raw: bytes) -> Payload:
         reference=_string(identity["docker-reference"], "docker-reference"),
         annotations={} if optional is None else _object(optional, "optional"),
     )
+
+
+def decode_statement(raw: bytes) -> Payload:
+    """Read a signed in-toto statement that is cosign's signature of an image; attestations are none."""
+    source = _decode(raw)
+    if source.get("_type") != _STATEMENT or source.get("predicateType") != PREDICATE_TYPE:
+        raise InvalidPayload(f"signed statement is no signature of an image: {source.get('predicateType')!r}")
+    subjects = source.get("subject")
+    if not isinstance(subjects, list) or len(subjects) != 1:
+        raise InvalidPayload("signed statement: subject must have exactly one element")
+    subject = _object(subjects[0], "subject")
+    digests = _object(subject.get("digest"), "digest")
+    if len(digests) != 1:
+        raise InvalidPayload("signed statement: digest must have exactly one element")
+    ((algorithm, hexadecimal),) = digests.items()
+    return Payload(
+        digest=_digest(f"{algorithm}:{hexadecimal}"),
+        reference="",
+        annotations=_object(subject.get("annotations") or {}, "annotations"),
+    )
+
+
+def _encode(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _decode(raw: bytes) -> dict[str, object]:
@@ -100,6 +139,6 @@ def _string(value: object, what: str) -> str:
 
 def _digest(value: object) -> Digest:
     try:
-        return parse_digest(_string(value, "docker-manifest-digest"))
+        return parse_digest(_string(value, "digest"))
     except InvalidDigest:
-        raise InvalidPayload("signature payload: docker-manifest-digest is no digest") from None
+        raise InvalidPayload("signature payload: the image's digest is none") from None

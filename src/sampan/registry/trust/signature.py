@@ -10,17 +10,21 @@ from dataclasses import dataclass, field
 
 from sampan.oci.digest import Digest
 from sampan.registry.trust.keys import PublicKey
-from sampan.registry.trust.payload import Payload, decode_payload
+from sampan.registry.trust.payload import Payload, decode_payload, decode_statement
 
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`payload` as it was signed; `annotations` of its layer, of which one is the signature itself."""
+    """`payload` says what is signed; `annotations` of its layer, of which one is the signature itself.
+
+    `envelope` is the payload's type where that was signed with it (DSSE); else the payload alone was.
+    """
 
     payload: bytes
     annotations: Mapping[str, str] = field(default_factory=dict)
+    envelope: str = ""
 
     @property
     def text(self) -> str:
@@ -38,8 +42,14 @@ class Signature:
             raw = base64.b64decode(self.text, validate=True)
         except (binascii.Error, ValueError):
             return None
-        return next((key for key in keys if key.verifies(raw, self.payload)), None)
+        message = encode_envelope(self.envelope, self.payload) if self.envelope else self.payload
+        return next((key for key in keys if key.verifies(raw, message)), None)
 
     def read(self) -> Payload:
         """What it says; of worth only if somebody one trusts has signed it."""
-        return decode_payload(self.payload)
+        return decode_statement(self.payload) if self.envelope else decode_payload(self.payload)
+
+
+def encode_envelope(kind: str, payload: bytes) -> bytes:
+    """The bytes that are signed of an envelope: DSSE v1's pre-authentication encoding."""
+    return b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)

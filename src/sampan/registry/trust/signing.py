@@ -16,21 +16,27 @@ from sampan.oci.digest import Digest
 from sampan.oci.index import decode_index
 from sampan.oci.reference import Reference
 from sampan.registry.repository import Repository
-from sampan.registry.trust.payload import Payload, encode_payload
+from sampan.registry.trust.bundle import encode_bundle
+from sampan.registry.trust.payload import STATEMENT_TYPE, Payload, encode_payload, encode_statement
 from sampan.registry.trust.private_keys import PrivateKey
-from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
+from sampan.registry.trust.publishing import SignatureWriter
+from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature, encode_envelope
 from sampan.registry.trust.storage import SignatureStore
 
 
 @dataclass(frozen=True, slots=True)
 class SigningOrder:
-    """How to sign: `identity` goes into the payload (else the repository's name), `annotations`, too."""
+    """How to sign: `identity` goes into the payload (else the repository's name), `annotations`, too.
+
+    `bundle`: in the form of cosign 3, which says no name.
+    """
 
     key: PrivateKey
     identity: str = ""
     annotations: Mapping[str, str] | None = None
     recursive: bool = False
     upload: bool = True
+    bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,15 @@ async def _sign(
     payload = Payload(subject.digest, order.identity or reference.name, dict(order.annotations or {}))
     store = SignatureStore(repository)
     if order.upload:
-        raw = encode_payload(payload)
+        raw = encode_statement(payload) if order.bundle else encode_payload(payload)
         async for known in store.iter(subject.digest):
             if known.payload == raw and known.signer([order.key.public]):
                 return Outcome(subject.digest, known, is_new=False)
-    signature = make_signature(order.key, payload)
-    if order.upload:
-        await store.add(subject, signature)
+    signature = (make_statement if order.bundle else make_signature)(order.key, payload)
+    if order.upload and order.bundle:
+        await SignatureWriter(repository).add_bundle(subject, encode_bundle(signature, order.key.public.hint))
+    elif order.upload:
+        await SignatureWriter(repository).add(subject, signature)
     return Outcome(subject.digest, signature, is_new=True)
 
 
@@ -78,3 +86,10 @@ def make_signature(key: PrivateKey, payload: Payload) -> Signature:
     """Sign a payload."""
     raw = encode_payload(payload)
     return Signature(raw, {SIGNATURE_ANNOTATION: base64.b64encode(key.sign(raw)).decode()})
+
+
+def make_statement(key: PrivateKey, payload: Payload) -> Signature:
+    """Sign a payload in the form that stands in a bundle."""
+    raw = encode_statement(payload)
+    made = key.sign(encode_envelope(STATEMENT_TYPE, raw))
+    return Signature(raw, {SIGNATURE_ANNOTATION: base64.b64encode(made).decode()}, STATEMENT_TYPE)
