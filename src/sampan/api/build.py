@@ -26,14 +26,15 @@ from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.arguments import proxy_environment
-from sampan.build.built import ARCHIVES
 from sampan.build.caches.places import parse_export, parse_import
 from sampan.build.caches.using import cache_transports
 from sampan.build.calls import answer_call
 from sampan.build.errors import BuildFailed, classic_words
+from sampan.build.exports.options import ExportOptions, parse_options
 from sampan.build.local_agents import LocalAgents
 from sampan.build.request import BuildRequest
 from sampan.build.seams import GivenSecrets
+from sampan.engine.sharing import credentials_in
 from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
 from sampan.registry.credentials import Credentials, decode_config_header
 
@@ -47,10 +48,6 @@ async def build(request: web.Request) -> web.StreamResponse:
     """ImageBuild."""
     engine = request.app[ENGINE]
     wanted = parse_build_query(request.query)
-    if request.query.get("sampan.output", "") not in ("", *ARCHIVES):
-        raise InvalidArgument(
-            f"output {request.query['sampan.output']}: one of {', '.join(ARCHIVES)} is supported"
-        )
     if query.flag(request.query, "squash"):
         raise InvalidArgument("squash is only supported with experimental mode")
     if request.query.get("version") == "2":
@@ -60,6 +57,7 @@ async def build(request: web.Request) -> web.StreamResponse:
     wanted["secrets"] = GivenSecrets(_decode_secrets(request.headers.get(SECRETS_HEADER, "")))
     accounts = decode_config_header(request.headers.get("X-Registry-Config", ""))
     wanted["images"] = engine.sharing.source(accounts)
+    wanted["publisher"] = engine.sharing.publisher(credentials_in(accounts))
     wanted |= _caches(request, accounts)
     if agents := request.query.getall("sampan.ssh", []):
         require_same_user(request, "agent cannot be reached")
@@ -114,11 +112,10 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
     lines = await JsonLines.open(request)
     events: asyncio.Queue[Any] = asyncio.Queue()
 
-    async def send(data: bytes) -> None:
-        await lines.write({"sampan": {"type": "output", "data": data}})
+    async def send(number: int, data: bytes) -> None:
+        await lines.write({"sampan": {"type": "output", "number": number, "data": data}})
 
-    output = request.query.get("sampan.output", "")
-    work = engine.builder.build(wanted, events.put_nowait, output=output, send=send)
+    work = engine.builder.build(wanted, events.put_nowait, send=send)
     building = engine.background.spawn(work, name="build")
     building.add_done_callback(lambda _: events.put_nowait(None))
     own = query.flag(request.query, "sampan.progress")
@@ -140,8 +137,10 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
         return await lines.close()
     finally:
         building.cancel()
-    if result.image_id is not None:
-        for line in classic.result_lines(str(result.image_id), wanted.tags, own=own):
+    if own:
+        await lines.write({"sampan": {"type": "result", "response": dict(result.response)}})
+    if result.image_id:
+        for line in classic.result_lines(result.image_id, wanted.tags, own=own):
             await lines.write(line)
     return await lines.close()
 
@@ -174,8 +173,25 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "reproducible": values.get("sampan.reproducible", "") in ("yes", "check"),
         "repeats_steps": values.get("sampan.reproducible", "") == "check",
         "no_cache_stages": tuple(values.getall("sampan.no-cache-filter", [])),
+        "outputs": _outputs(values.get("sampan.output", "")),
         "named_contexts": dict(_named_context(text) for text in values.getall("sampan.named-context", [])),
     }
+
+
+class _Output(msgspec.Struct):
+    type: str
+    attrs: dict[str, str] = {}
+
+
+def _outputs(text: str) -> tuple[ExportOptions, ...]:
+    """The outputs that are asked for; an image in the store if none is."""
+    if not text:
+        return (ExportOptions(),)
+    try:
+        found = msgspec.json.decode(text, type=list[_Output])
+    except msgspec.MsgspecError as error:
+        raise InvalidArgument(f"sampan.output: {error}") from None
+    return tuple(parse_options(one.type, one.attrs) for one in found)
 
 
 def _json_map(text: str, name: str) -> dict[str, str | None]:

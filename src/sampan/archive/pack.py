@@ -8,7 +8,7 @@ the root of a running container, is one layer. What is packed is what a process 
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sampan.archive.merged import MergedTree, Node
 from sampan.archive.tree_writer import TreeWriter
@@ -38,6 +38,19 @@ def pack_tree(
         if node.is_directory:
             _pack_below(tree, node, writer, f"{name}/" if name else "")
         writer.close()
+
+
+def pack_folders(
+    folders: Mapping[str, Sequence[str | int]], out: Writable, *, mtime_ns: int | None = None
+) -> None:
+    """Write several merged trees, each below a folder of its name; files are linked inside a tree only."""
+    writer = TreeWriter(out, mtime_ns=mtime_ns)
+    for name, directories in folders.items():
+        with MergedTree(directories) as tree, tree.open_node("/") as node:
+            writer.forget_links()
+            writer.add(name, node.parent, node.name, node.status)
+            _pack_below(tree, node, writer, f"{name}/")
+    writer.close()
 
 
 def _pack_below(tree: MergedTree, node: Node, writer: TreeWriter, prefix: str) -> None:

@@ -1,24 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compressing layers: with gzip, which everybody reads and Docker's schema 2 can name, or where asked with zstd."""
+"""Compressing layers: with gzip, which everybody reads and Docker's schema 2 can name, or where asked with zstd.
+
+Holds: equal input, compression and level give equal output. Without a level it is the fastest that is worth it; gzip
+of a level that was asked for is zlib's, whose levels people mean.
+"""
 
 from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Protocol
 
 import zstandard
 from isal import isal_zlib
 
 from sampan.archive.writer import Writable
+from sampan.oci.media_type import Compression
 
 _LEVEL = 1
 _GZIP_LEVEL = 1
 _GZIP_FORMAT = 31  # a gzip header, without name and time
 
 
-class ZstdWriter:
-    """Compresses into `out`; `close` ends the frame and leaves `out` open."""
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How layers are to be compressed; `is_forced`: also those that are there in another way."""
+
+    compression: Compression = Compression.GZIP
+    level: int | None = None
+    is_forced: bool = False
+
+
+class Packer(Protocol):
+    """Takes a tar, and gives what becomes of it to a file."""
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Take all of the bytes."""
+
+    def close(self) -> None:
+        """Write what is left; the file stays open."""
+
+
+def open_packer(packing: Packing, out: Writable) -> Packer:
+    """The packer for a compression."""
+    match packing.compression:
+        case Compression.NONE:
+            return PlainWriter(out)
+        case Compression.ZSTD:
+            return ZstdWriter(out, packing.level)
+        case Compression.GZIP:
+            return GzipWriter(out, packing.level)
+
+
+class PlainWriter:
+    """Changes nothing."""
 
     def __init__(self, out: Writable) -> None:
         self._out = out
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Pass on the bytes."""
+        self._out.write(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class ZstdWriter:
+    """Compresses into `out`; `close` ends the frame and leaves `out` open."""
+
+    def __init__(self, out: Writable, level: int | None = None) -> None:
+        self._out = out
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL if level is None else level).compressobj()
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Take all of the bytes."""
@@ -34,9 +88,12 @@ class ZstdWriter:
 class GzipWriter:
     """Compresses into `out` as every registry and engine can read it: equal input gives equal output."""
 
-    def __init__(self, out: Writable) -> None:
+    def __init__(self, out: Writable, level: int | None = None) -> None:
         self._out = out
-        self._compressor = isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_FORMAT)
+        if level is None:
+            self._compressor = isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_FORMAT)
+        else:
+            self._compressor = zlib.compressobj(level, zlib.DEFLATED, _GZIP_FORMAT)
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Take all of the bytes."""

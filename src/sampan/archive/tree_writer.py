@@ -52,6 +52,10 @@ class TreeWriter:
         else:
             self._tar.add(self._entry(path, kind, status))
 
+    def forget_links(self) -> None:
+        """What is added from here on is another tree."""
+        self._linked.clear()
+
     def add_whiteout(self, path: str, mtime_ns: int) -> None:
         """Add the mark that `path` is gone."""
         parent, slash, name = path.rpartition("/")

@@ -38,13 +38,10 @@ def is_proxy_argument(name: str) -> bool:
 
 
 def _platform_values(prefix: str, platform: Platform) -> dict[str, str]:
-    # Docker leaves out arm64's only variant.
-    variant = "" if (platform.architecture, platform.variant) == ("arm64", "v8") else platform.variant
-    short = Platform(platform.os, platform.architecture, variant)
     return {
-        f"{prefix}PLATFORM": str(short),
+        f"{prefix}PLATFORM": str(platform.plain),
         f"{prefix}OS": platform.os,
         f"{prefix}OSVERSION": platform.os_version,
         f"{prefix}ARCH": platform.architecture,
-        f"{prefix}VARIANT": variant,
+        f"{prefix}VARIANT": platform.plain.variant,
     }

@@ -222,6 +222,7 @@ def _run(compiler: _Compiler, line: ins.Run) -> None:
             network=line.network,
             security=line.security,
             script=script,
+            platform=compiler.stage.platform,
         )
     )
     created_by = " ".join([*compiler.draft.run_prefix(), *arguments])

@@ -17,6 +17,7 @@ from sampan.build import keys
 from sampan.build.cache import Result
 from sampan.build.comparing import make, repeat
 from sampan.build.copying import Picked, pick, write_copy, write_workdir
+from sampan.build.emulation import explain_foreign, is_foreign, read_emulators
 from sampan.build.errors import BuildFailed, process_failed
 from sampan.build.files.copy import Written
 from sampan.build.files.select import SourceChanged
@@ -29,6 +30,8 @@ from sampan.build.reporter import Vertex
 from sampan.build.running import network_of, run_program
 from sampan.build.services import StepServices
 from sampan.build.steps import CopyStep, RunStep, Step, WorkdirStep
+from sampan.errors import SampanError
+from sampan.oci.platform import host_platform
 
 _URL = re.compile(r"https?://")
 
@@ -53,13 +56,22 @@ class StepRunner:
         """RUN."""
         services = self.services
         parts = [await services.blocking.run(describe_mount, services, mount) for mount in planned]
+        platform = step.platform
+        foreign = str(platform.plain) if platform and is_foreign(platform, host_platform()) else ""
 
         def key_of(base: str) -> str:
             network = network_of(services, step)
-            return keys.run_key(base, step, parts, network=network, hosts=services.extra_hosts)
+            return keys.run_key(
+                base, step, parts, network=network, hosts=services.extra_hosts, foreign=foreign
+            )
 
         async def work(active: str) -> None:
-            code = await run_program(services, step, active, parent, planned, vertex.log)
+            try:
+                code = await run_program(services, step, active, parent, planned, vertex.log)
+            except SampanError as error:
+                if platform is None:
+                    raise
+                raise explain_foreign(error, platform, host_platform(), read_emulators()) from error
             if code != 0:
                 raise BuildFailed(
                     process_failed(step.arguments, code), exit_code=code, arguments=step.arguments
@@ -220,12 +232,16 @@ class StepRunner:
         services = self.services
         key = key_of(parent.identity)
         async with services.cache.only_one(key):
-            known = None if services.no_cache else await self._find(key, key_of, parent)
+            known = services.made.get(key)
+            if known is None and not services.no_cache:
+                known = await self._find(key, key_of, parent)
             if known is not None:
                 return _hit(known, vertex)
             with services.active(parent) as active:
                 await make(services, active, work)
-                return services.cache.put(key, active, description=vertex.name, parent=parent.identity)
+                made = services.cache.put(key, active, description=vertex.name, parent=parent.identity)
+            services.made[key] = made
+            return made
 
     async def _find(self, key: str, key_of: Callable[[str], str], parent: Result) -> Result | None:
         services = self.services

@@ -20,9 +20,18 @@ _VERSION = 1
 
 
 def run_key(
-    parent: str, step: RunStep, mounts: Iterable[str], *, network: str, hosts: tuple[str, ...]
+    parent: str,
+    step: RunStep,
+    mounts: Iterable[str],
+    *,
+    network: str,
+    hosts: tuple[str, ...],
+    foreign: str = "",
 ) -> str:
-    """RUN: the program, its environment (build arguments in scope included), and its mounts."""
+    """RUN: the program, its environment (build arguments in scope included), and its mounts.
+
+    `foreign` is the platform of a step that another machine's programs are run for.
+    """
     return _key(
         "run",
         parent,
@@ -34,6 +43,7 @@ def run_key(
         step.script,
         list(mounts),
         hosts,
+        *([foreign] if foreign else []),
     )
 
 

@@ -17,6 +17,8 @@ _CHUNK = 1 << 18
 _POLL_S = 0.2
 
 Send = Callable[[bytes], Coroutine[Any, Any, None]]
+SendTo = Callable[[int, bytes], Coroutine[Any, Any, None]]
+"""The same for one of several outputs, by its number."""
 
 
 async def send_produced(produce: Callable[[Writable], None], send: Send) -> int:

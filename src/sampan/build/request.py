@@ -5,11 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sampan.build.caches.places import CachePlace
-from sampan.build.seams import ContextSource, GivenSecrets, ImageSource, NoAgents, Secrets, SshAgents
-from sampan.oci.digest import Digest
+from sampan.build.exports.options import ExportOptions
+from sampan.build.seams import (
+    ContextSource,
+    GivenSecrets,
+    ImageSource,
+    NoAgents,
+    Publisher,
+    Secrets,
+    SshAgents,
+)
 from sampan.transport.opening import Surroundings
+
+if TYPE_CHECKING:
+    from sampan.build.exports.attached import Attestor
+
+CONFIG_DIGEST = "containerimage.config.digest"
+DIGEST = "containerimage.digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,10 @@ class BuildRequest:
     """Whether each step is run a second time, and the build fails where that gives something else."""
     images: ImageSource | None = None
     """Where FROM finds images; None is the builder's own source."""
+    outputs: tuple[ExportOptions, ...] = (ExportOptions(),)
+    """What becomes of the result; images get the `tags`, else the names that their output has."""
+    publisher: Publisher | None = None
+    attestors: tuple[Attestor, ...] = ()
 
     @property
     def given_arguments(self) -> dict[str, str]:
@@ -61,7 +80,12 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The image, None where files were wanted, and what the Dockerfile was warned of."""
+    """What its outputs answered, by BuildKit's keys, and what the Dockerfile was warned of."""
 
-    image_id: Digest | None
+    response: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def image_id(self) -> str:
+        """The image's id, the digest of an index of several, or nothing where files were wanted."""
+        return self.response.get(CONFIG_DIGEST) or self.response.get(DIGEST, "")

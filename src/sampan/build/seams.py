@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from sampan.oci.config import ImageConfig
 from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform
+from sampan.oci.reference import Reference
 
 Output = Callable[[int, bytes], None]
 """Called with 1 (stdout) or 2 (stderr) and bytes, in the event loop's thread."""
@@ -117,6 +118,13 @@ class BaseImage(Protocol):
     @property
     def config(self) -> ImageConfig:
         """Its config."""
+
+
+class Publisher(Protocol):
+    """Sends images of the store to the registries of their names, with the log-ins of the one who builds."""
+
+    def publish(self, reference: Reference, tell: Callable[[str], None]) -> Awaitable[None]:
+        """What the name stands for: an image, or the index of those for several platforms."""
 
 
 class ImageSource(Protocol):

@@ -32,11 +32,14 @@ from sampan.build.checks.run import fail_on
 from sampan.build.comparing import Comparison
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
+from sampan.build.exports.exporting import Exporting
 from sampan.build.files.reading import read_small_file
 from sampan.build.limits import CacheLimits
 from sampan.build.origins import ContextFolder, open_context
-from sampan.build.outgoing import Send
+from sampan.build.outgoing import SendTo
 from sampan.build.patterns import PatternSet
+from sampan.build.platforms import SharedSource, is_split, parse_platforms, solve_all
+from sampan.build.product import Product
 from sampan.build.pruning import EVERYTHING, describe_cache, prune_cache
 from sampan.build.reporter import Reporter
 from sampan.build.reproducible import date_arguments, plan_times
@@ -47,11 +50,10 @@ from sampan.build.solver import Solver, base_tree
 from sampan.build.stages import StagePlan, plan_stages
 from sampan.content.store import ContentStore
 from sampan.errors import InvalidArgument, NotFound, SampanError
-from sampan.image.model import Image
 from sampan.image.store import ImageNotFound, ImageStore
 from sampan.linux.tree import remove_tree
 from sampan.metadata.database import Database
-from sampan.oci.platform import Platform, host_platform, parse_platform
+from sampan.oci.platform import Platform, host_platform
 from sampan.oci.reference import parse_reference
 from sampan.snapshot.store import SnapshotStore
 from sampan.transport.opening import Surroundings
@@ -126,36 +128,42 @@ class Builder:
         request: BuildRequest,
         progress: Callable[[Progress], None],
         *,
-        output: str = "",
-        send: Send | None = None,
+        send: SendTo | None = None,
     ) -> BuildResult:
-        """Build an image, or an `output` that is sent; what happens is told to `progress`, in this loop's thread."""
+        """Build, and make the outputs; what happens is told to `progress`, in this loop's thread.
+
+        The bytes of an archive or of files are sent with the number of their output.
+        """
         references = [parse_reference(tag) for tag in request.tags]
-        async with self.solve(request, progress) as built:
-            if not output or send is None:
-                image: Image | None = await built.record_image([str(one) for one in references])
-            else:
-                image = await built.send_archive(output, references, send)
-            await built.export_caches(request)
-            return BuildResult(image.id if image is not None else None)
+        async with self.solve(request, progress) as product:
+            exporting = Exporting(
+                product, names=references, publisher=request.publisher, attestors=request.attestors
+            )
+            response: dict[str, str] = {}
+            for number, output in enumerate(request.outputs):
+                response |= await exporting.export(output, partial(send, number) if send else None)
+            await product.export_caches(request)
+            return BuildResult(response)
 
     @contextlib.asynccontextmanager
     async def solve(
         self, request: BuildRequest, progress: Callable[[Progress], None]
-    ) -> AsyncIterator[Built]:
+    ) -> AsyncIterator[Product]:
         """Build all but the image; the block makes of it what it wants."""
         reporter = Reporter(progress)
         blocking = Blocking(self._pool)
-        build_args = {name: value for name, value in request.build_args.items() if value is not None}
+        build_args = request.given_arguments
         with reporter.vertex("[internal] load build definition from Dockerfile") as vertex:
             dockerfile = await blocking.run(read_dockerfile, request)
             size = len(dockerfile.source.text.encode("utf-8", "surrogateescape"))
             vertex.status("transferring dockerfile:", size, completed=True)
         build_args = await blocking.run(date_arguments, request, build_args)
-        plan, platform = _plan(request, dockerfile, build_args)
+        platforms = parse_platforms(request.platform)
+        split = is_split(platforms, build_args)
+        plans = {one: _plan(request, dockerfile, build_args, one) for one in platforms}
         with reporter.vertex("[internal] load .dockerignore"):
             contexts = await blocking.run(_open_contexts, request)
-        await self._warn(request, dockerfile, plan, platform, contexts.get(""), reporter)
+        await self._warn(request, dockerfile, plans, contexts.get(""), reporter)
         caches = AsyncExitStack()
         imports = await open_imports(
             () if request.no_cache else request.cache_from,
@@ -165,26 +173,47 @@ class Builder:
             caches,
         )
         services = self._services(request, blocking, build_args, imports)
-        solver = Solver(
-            plan,
-            services,
-            images=request.images or self._source,
-            layers=self._images.layers.table,
-            contexts=contexts,
-            build_args=build_args,
-            reporter=reporter,
-            pull=request.pull,
-            uncached=request.no_cache_stages,
-        )
+        if split:
+            contexts = {
+                name: context if isinstance(context, ContextFolder) else SharedSource(context)
+                for name, context in contexts.items()
+            }
+        solvers = [
+            Solver(
+                plan,
+                services,
+                images=request.images or self._source,
+                layers=self._images.layers.table,
+                contexts=contexts,
+                build_args=build_args,
+                reporter=reporter,
+                pull=request.pull,
+                uncached=request.no_cache_stages,
+                several=platform if split else None,
+            )
+            for platform, plan in plans.items()
+        ]
         labels = {name: value or "" for name, value in request.labels.items()}
         try:
-            solved = await solver.solve()
+            solved = await solve_all(solvers)
             if services.comparison is not None and services.comparison.differing:
                 raise services.comparison.failure(dockerfile.source)
-            yield Built(solved, services, self._images, platform, labels, reporter, solver.used)
+            parts = [
+                Built(
+                    stage,
+                    services,
+                    self._images,
+                    platform if split else solver.plan.target.platform,
+                    labels,
+                    reporter,
+                    solver.used,
+                )
+                for platform, solver, stage in zip(platforms, solvers, solved, strict=True)
+            ]
+            yield Product(tuple(parts), split)
         finally:
             await caches.aclose()
-            used = [result.key for result in solver.used]
+            used = [result.key for solver in solvers for result in solver.used]
             self.cache.let_go(used)
             self.cache.touch(used)
             await blocking.run(self._tidy)
@@ -212,15 +241,16 @@ class Builder:
         self,
         request: BuildRequest,
         dockerfile: Dockerfile,
-        plan: StagePlan,
-        platform: Platform,
+        plans: Mapping[Platform, StagePlan],
         context: ContextFolder | ContextSource | None,
         reporter: Reporter,
     ) -> None:
         """What the checks find is a warning, or the end where the file says ``check=error=true``.
 
-        Nothing is fetched for that: what a base image that is not here sets is not known.
+        Nothing is fetched for that: what a base image that is not here sets is not known. The first platform's
+        plan stands for all.
         """
+        platform, plan = next(iter(plans.items()))
         checked = await check(
             dockerfile,
             plan,
@@ -237,13 +267,15 @@ class Builder:
     async def plan(self, request: BuildRequest) -> tuple[Dockerfile, StagePlan]:
         """The request's Dockerfile and its stages."""
         dockerfile = await Blocking(self._pool).run(read_dockerfile, request)
-        return dockerfile, _plan(request, dockerfile, request.given_arguments)[0]
+        platform = parse_platforms(request.platform)[0]
+        return dockerfile, _plan(request, dockerfile, request.given_arguments, platform)
 
     async def check(self, request: BuildRequest, ignored: PatternSet) -> Checked:
         """Check the request's Dockerfile and build nothing; `ignored` is what its context leaves out."""
         dockerfile = await Blocking(self._pool).run(read_dockerfile, request)
-        build_args = {name: value for name, value in request.build_args.items() if value is not None}
-        plan, platform = _plan(request, dockerfile, build_args)
+        build_args = request.given_arguments
+        platform = parse_platforms(request.platform)[0]
+        plan = _plan(request, dockerfile, build_args, platform)
         return await check(
             dockerfile,
             plan,
@@ -360,19 +392,16 @@ def read_dockerfile(request: BuildRequest) -> Dockerfile:
 
 
 def _plan(
-    request: BuildRequest, dockerfile: Dockerfile, build_args: dict[str, str]
-) -> tuple[StagePlan, Platform]:
-    host = host_platform()
-    platform = parse_platform(request.platform) if request.platform else host
-    plan = plan_stages(
+    request: BuildRequest, dockerfile: Dockerfile, build_args: dict[str, str], platform: Platform
+) -> StagePlan:
+    return plan_stages(
         dockerfile,
         target=request.target,
         build_args=build_args,
-        platform_args=platform_arguments(host, platform, request.target),
+        platform_args=platform_arguments(host_platform(), platform, request.target),
         platform=platform,
         contexts=request.named_contexts,
     )
-    return plan, platform
 
 
 def _open_contexts(request: BuildRequest) -> dict[str, ContextFolder | ContextSource]:

@@ -143,7 +143,11 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True)
 class StepServices:
-    """The engine's stores and executor, and what the request says for all steps."""
+    """The engine's stores and executor, and what the request says for all steps.
+
+    `made` are the results of this very build by their keys, which count also where the cache does not: the
+    stages of several platforms share steps.
+    """
 
     snapshots: SnapshotStore
     cache: BuildCache
@@ -162,6 +166,7 @@ class StepServices:
     inline_cache: bool = False
     times: Times = field(default_factory=Times)
     comparison: Comparison | None = None
+    made: dict[str, Result] = field(default_factory=dict)
 
     def folder(self, result: Result) -> str:
         """The directory of a result's own tree, which stays whatever it is called."""

@@ -43,6 +43,7 @@ from sampan.build.wanted import wanted_paths
 from sampan.errors import DiskFull, Internal, NotFound, SampanError, Unavailable, Unsupported
 from sampan.metadata.images import LayerTable
 from sampan.oci.config import History
+from sampan.oci.platform import Platform
 
 _T = TypeVar("_T")
 _EMPTY = Result(identity="scratch", snapshot=None)
@@ -87,8 +88,11 @@ class Solver:
         reporter: Reporter,
         pull: bool,
         uncached: Collection[str] = (),
+        several: Platform | None = None,
     ) -> None:
+        """`several` is the platform of this plan if the build has one for each of several."""
         self.plan = plan
+        self._several = several
         self.services = services
         self.runner = StepRunner(services)
         self._fresh = StepRunner(replace(services, no_cache=True))
@@ -308,9 +312,17 @@ class Solver:
     def _numbers(self, stage: Stage) -> StageNumbers:
         counts = {index: 1 + len(self.plan.stages[index].instructions) for index in self._wanted}
         first = 1 + sum(count for index, count in counts.items() if index < stage.index)
-        several = len(self.plan.stages) > 1
-        prefix = (stage.name or f"stage-{stage.index}") if several else ""
-        return StageNumbers(first, sum(counts.values()), prefix)
+        words = [(stage.name or f"stage-{stage.index}")] if len(self.plan.stages) > 1 else []
+        if self._several is not None:
+            words.insert(0, describe_pair(stage.platform.plain, self._several.plain))
+        return StageNumbers(first, sum(counts.values()), " ".join(words))
+
+
+def describe_pair(own: Platform, target: Platform) -> str:
+    """The platform that a stage runs on, and the one it builds for where that is another."""
+    if own.os != target.os:
+        return f"{own}->{target}"
+    return str(own) if own == target else f"{own}->{str(target).partition('/')[2]}"
 
 
 def base_tree(layers: LayerTable, identity: str) -> Result | None:

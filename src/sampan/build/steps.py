@@ -9,6 +9,7 @@ from sampan.build.dockerfile.heredoc import Heredoc
 from sampan.build.dockerfile.location import Location
 from sampan.build.dockerfile.mounts import RunMount
 from sampan.build.stages import Origin
+from sampan.oci.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class RunStep(Step):
     network: str = "default"
     security: str = "sandbox"
     script: str | None = None
+    platform: Platform | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,11 +76,6 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
 
 
 def _refuse(attributes: Mapping[str, str]) -> None:
-    if "," in attributes.get("platform", ""):
-        raise Unsupported(
-            f"--platform {attributes['platform']}: one platform a build is supported",
-            hint="build one after the other",
-        )
     for name, value in _prefixed(attributes, "attest:").items():
         words = value.split(",")
         if "disabled=true" not in words and "inline-only=true" not in words:

@@ -9,29 +9,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from sampan.build.built import Built
 from sampan.build.dockerfile.location import DockerfileError
 from sampan.build.errors import BuildFailed
+from sampan.build.exports.exporting import Exporting
+from sampan.build.product import Product
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
-from sampan.buildkit.exporting import export, has_inline_cache, plan_exporters, refuse_unsupported
+from sampan.buildkit.caching import plan_exports
+from sampan.buildkit.exporting import export, plan_exporters
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
 from sampan.buildkit.messages.values import Status
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session, Sessions, ended_with
-from sampan.buildkit.solving import Images, Solving
+from sampan.buildkit.solving import Outside, Solving
 from sampan.buildkit.status import CANCELLED, status_of
 from sampan.buildkit.uploads import Uploads
 from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError, Unsupported
+from sampan.oci.platform import encode_platform
 
 _HISTORY = 64
 _WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The names of results by their platforms, and what is said of them."""
+
+    refs: Mapping[str, str]
+    metadata: Mapping[str, bytes]
+    is_split: bool = False
+
+    @property
+    def first(self) -> str:
+        """The name of the first; empty if there is none."""
+        return next(iter(self.refs.values()), "")
+
+
+def refuse_unsupported(request: SolveRequest) -> None:
+    """Build graphs are not read."""
+    if request.definition or request.inputs:
+        raise Unsupported("building from a build graph is not supported: give a Dockerfile")
 
 
 class Build:
@@ -47,8 +73,8 @@ class Build:
         assert task is not None
         self.task = task
 
-    async def solve(self, frontend: str, attributes: Mapping[str, str]) -> tuple[str, dict[str, bytes]]:
-        """Solve a Dockerfile: the name of the result; or answer a question about it."""
+    async def solve(self, frontend: str, attributes: Mapping[str, str]) -> Solved:
+        """Solve a Dockerfile: the names of the results; or answer a question about it."""
         if frontend != FRONTEND:
             raise Unsupported(
                 f"frontend {frontend or '(a build graph)'} is not supported: Dockerfiles are read by this engine"
@@ -56,18 +82,28 @@ class Build:
         self.record.frontend, self.record.attributes = frontend, dict(attributes)
         try:
             if "requestid" in attributes:
-                return "", await self._solving.answer(attributes)
-            built = await self._solving.solve(attributes, self.record)
+                return Solved({}, await self._solving.answer(attributes))
+            product = await self._solving.solve(attributes, self.record)
         except SampanError as error:
             self.failure = as_build_failure(error)
             raise self.failure from error
-        ref = secrets.token_hex(12)
-        self.refs[ref] = built
-        return ref, {}
+        refs = {str(built.platform.plain): secrets.token_hex(12) for built in product}
+        self.refs |= dict(zip(refs.values(), product, strict=True))
+        return Solved(refs, describe_platforms(product.parts) if product.is_split else {}, product.is_split)
 
     async def resolve(self, name: str, *, pull: bool) -> BaseImage:
         """An image that the client asks about."""
         return await self._solving.images.resolve(name, None, pull=pull)
+
+    def in_order(self, refs: Sequence[str]) -> list[str]:
+        """Results in the order in which they were made: a client's map of them has none."""
+        made = list(self.refs)
+        return sorted(refs, key=lambda ref: made.index(ref) if ref in self.refs else len(made))
+
+    async def export_caches(self, product: Product) -> None:
+        """Write the caches that the client wants."""
+        if self._solving.request is not None:
+            await product.export_caches(self._solving.request)
 
     def find(self, ref: str) -> Built:
         """A result by its name."""
@@ -80,9 +116,9 @@ class Build:
 class Builds:
     """All of them."""
 
-    def __init__(self, builder: Builder, images: Images, sessions: Sessions) -> None:
+    def __init__(self, builder: Builder, outside: Outside, sessions: Sessions) -> None:
         self._builder = builder
-        self._images = images
+        self._outside = outside
         self._sessions = sessions
         self.uploads = Uploads()
         self._running: dict[str, Build] = {}
@@ -95,6 +131,7 @@ class Builds:
         record = BuildRecord(request.ref, request.frontend, dict(request.frontend_attrs))
         async with self._recorded(record):
             refuse_unsupported(request)
+            plan_exports(request)
             record.exporters = plan_exporters(request)
             session = await self._sessions.get(request.session)
             async with ended_with(session):
@@ -108,11 +145,11 @@ class Builds:
         async with AsyncExitStack() as stack:
             solving = Solving(
                 self._builder,
-                self._images,
+                self._outside,
                 session,
                 stack,
                 folder=folder,
-                has_inline_cache=has_inline_cache(request),
+                cache_to=plan_exports(request),
             )
             build = Build(record, solving)
             with self._running_as(request.ref, build):
@@ -123,10 +160,17 @@ class Builds:
         """Solve what the request says, or what a gateway asks for meanwhile."""
         exporters = build.record.exporters
         if request.frontend:
-            ref, _ = await build.solve(request.frontend, request.frontend_attrs)
+            solved = await build.solve(request.frontend, request.frontend_attrs)
+            refs, split = list(solved.refs.values()), solved.is_split
         else:
-            ref = _chosen(await build.returned, build.failure)
-        return await export(build.find(ref), exporters, session) if ref else {}
+            refs, split = _chosen(await build.returned, build.failure)
+        if not refs:
+            return {}
+        product = Product(tuple(map(build.find, build.in_order(refs))), split)
+        exporting = Exporting(product, publisher=self._outside.publisher(session.credentials))
+        response = await export(product, exporters, session, exporting)
+        await build.export_caches(product)
+        return response
 
     async def find(self, ref: str) -> Build:
         """A build under way; it may come a moment later."""
@@ -240,14 +284,21 @@ def as_build_failure(error: SampanError) -> SampanError:
     return error
 
 
-def _chosen(returned: ReturnRequest, failure: SampanError | None) -> str:
-    """The result that a gateway wants exported, empty if it has built nothing; or why there is none."""
+def describe_platforms(parts: Sequence[Built]) -> dict[str, bytes]:
+    """The metadata that tells clients which platforms a result has parts for."""
+    platforms = [
+        {"ID": str(part.platform.plain), "Platform": encode_platform(part.platform.plain)} for part in parts
+    ]
+    return {"refs.platforms": json.dumps({"Platforms": platforms}).encode()}
+
+
+def _chosen(returned: ReturnRequest, failure: SampanError | None) -> tuple[list[str], bool]:
+    """The results that a gateway wants exported, and whether they are parts; none if it has built nothing."""
     if returned.error is not None and returned.error.code:
         raise failure or SampanError(returned.error.message)
     result = returned.result
     if result is None:
-        return ""
-    if result.refs is not None and len(result.refs.refs) > 1:
-        raise Unsupported("a result for several platforms is not supported")
-    refs = list(result.refs.refs.values()) if result.refs is not None else [result.ref]
-    return refs[0].id if refs and refs[0] is not None else ""
+        return [], False
+    if result.refs is not None and result.refs.refs:
+        return [ref.id for _, ref in sorted(result.refs.refs.items()) if ref.id], True
+    return [result.ref.id] if result.ref is not None and result.ref.id else [], False

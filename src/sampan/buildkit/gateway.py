@@ -78,10 +78,16 @@ class Gateway:
             raise Unsupported("building from a build graph is not supported: give a Dockerfile")
         if not request.frontend and not request.definition:
             return messages.SolveResponse(result=messages.Result(ref=messages.Ref()))
-        ref, answers = await build.solve(request.frontend, request.frontend_opt)
+        solved = await build.solve(request.frontend, request.frontend_opt)
         if not request.allow_result_return:
-            return messages.SolveResponse(ref)
-        return messages.SolveResponse(result=messages.Result(ref=messages.Ref(ref), metadata=answers))
+            return messages.SolveResponse(solved.first)
+        result = messages.Result(metadata=dict(solved.metadata))
+        if solved.is_split:
+            named = {platform: messages.Ref(ref) for platform, ref in solved.refs.items()}
+            result.refs = messages.RefMap(named)
+        else:
+            result.ref = messages.Ref(solved.first)
+        return messages.SolveResponse(result=result)
 
     async def _return(self, request: messages.ReturnRequest, metadata: Metadata) -> Message:
         build = await self._build(metadata)

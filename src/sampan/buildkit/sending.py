@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 
@@ -47,11 +47,11 @@ async def open_file(session: Session, number: int) -> AsyncIterator[Send]:
             pass  # only its end is of interest: the file is complete
 
 
-async def send_tree(session: Session, number: int, root_fd: int) -> int:
-    """Send a tree into the client's folder; how many files it has."""
+async def send_trees(session: Session, number: int, roots: Mapping[str, int]) -> int:
+    """Send trees into the client's folder, each below a folder of its name, "" for none; how many files there are."""
     blocking = Blocking()
     async with open_call(session.connection, SEND_FILES, Packet, _target(session, number)) as call:
-        sender = _TreeSender(call, root_fd, blocking)
+        sender = _TreeSender(call, roots, blocking)
         telling = asyncio.ensure_future(sender.tell())
         try:
             await sender.answer()
@@ -63,21 +63,29 @@ async def send_tree(session: Session, number: int, root_fd: int) -> int:
 
 
 class _TreeSender:
-    def __init__(self, call: ClientCall[Packet], root_fd: int, blocking: Blocking) -> None:
-        self.told: list[str] = []
+    def __init__(self, call: ClientCall[Packet], roots: Mapping[str, int], blocking: Blocking) -> None:
+        self.told: list[tuple[int, str]] = []
         self._call = call
-        self._root = root_fd
+        self._roots = roots
         self._blocking = blocking
         self._lock = asyncio.Lock()
 
     async def tell(self) -> None:
         """Tell of every file."""
-        entries = scan(self._root, "", Filters())
-        while batch := await self._blocking.run(_take, self._root, entries):
-            for told in batch:
-                self.told.append(told.path)
-                await self._send(Packet(files.STAT, told))
+        for folder, root in sorted(self._roots.items()):
+            if folder:
+                await self._tell(root, _describe_root(root, folder), "")
+            entries = scan(root, "", Filters())
+            while batch := await self._blocking.run(_take, root, entries):
+                for told in batch:
+                    await self._tell(root, told, folder)
         await self._send(Packet(files.STAT))
+
+    async def _tell(self, root: int, told: Stat, folder: str) -> None:
+        self.told.append((root, told.path))
+        if folder:
+            told.path = f"{folder}/{told.path}"
+        await self._send(Packet(files.STAT, told))
 
     async def answer(self) -> None:
         """Send the files that are asked for, until the client has all."""
@@ -94,9 +102,8 @@ class _TreeSender:
                     raise InvalidArgument(f"file transfer: unexpected packet {packet.type}")
 
     async def _send_file(self, number: int) -> None:
-        fd = await self._blocking.run(
-            open_in_root, self._root, self.told[number], os.O_RDONLY | os.O_NOFOLLOW
-        )
+        root, path = self.told[number]
+        fd = await self._blocking.run(open_in_root, root, path, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(fd, "rb", buffering=0) as file:
             while data := await self._blocking.run(file.read, _PACKET):
                 await self._send(Packet(files.DATA, id=number, data=data))
@@ -120,6 +127,11 @@ def _take(root_fd: int, entries: Iterator[Entry]) -> list[Stat]:
         for entry in islice(entries, _BATCH)
         if not stat.S_ISSOCK(entry.status.st_mode)
     ]
+
+
+def _describe_root(root_fd: int, name: str) -> Stat:
+    status = os.fstat(root_fd)
+    return Stat(name, go_mode(status.st_mode), status.st_uid, status.st_gid, 0, status.st_mtime_ns)
 
 
 def _describe(root_fd: int, entry: Entry) -> Stat:

@@ -15,15 +15,15 @@ from sampan.buildkit.control import Control
 from sampan.buildkit.gateway import Gateway
 from sampan.buildkit.rpc import serve
 from sampan.buildkit.session import SessionHead, Sessions
-from sampan.buildkit.solving import Images
+from sampan.buildkit.solving import Outside
 
 
 class BuildKit:
     """All sessions and builds of BuildKit's clients."""
 
-    def __init__(self, builder: Builder, images: Images) -> None:
+    def __init__(self, builder: Builder, outside: Outside) -> None:
         self.sessions = Sessions()
-        self.builds = Builds(builder, images, self.sessions)
+        self.builds = Builds(builder, outside, self.sessions)
         self._connections: set[asyncio.Task[Any]] = set()
         self._methods = Control(builder, self.builds).methods() | Gateway(self.builds).methods()
 

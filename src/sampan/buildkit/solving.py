@@ -7,28 +7,43 @@ import io
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Protocol
 
 from sampan.build.arguments import proxy_environment
-from sampan.build.built import Built
-from sampan.build.caches.places import plan_export
+from sampan.build.caches.places import CachePlace
 from sampan.build.dockerignore import ignore_file_names
 from sampan.build.origins import read_ignore_file
 from sampan.build.patterns import PatternSet
+from sampan.build.product import Product
 from sampan.build.request import BuildRequest
-from sampan.build.seams import ContextSource, ImageSource
+from sampan.build.seams import ContextSource, ImageSource, Publisher
 from sampan.build.service import Builder
 from sampan.buildkit.agents import SessionAgents
 from sampan.buildkit.attributes import Wanted, parse_attributes
+from sampan.buildkit.caching import CachePlan, plan_imports
 from sampan.buildkit.contexts import BroughtContext, SessionContext, SessionFiles
 from sampan.buildkit.linting import LINT, format_lint
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session
 from sampan.errors import InvalidArgument, Unsupported
 from sampan.registry.credentials import Credentials
+from sampan.transport.opening import Surroundings
 
 CredentialsOf = Callable[[str], Awaitable[Credentials]]
-Images = Callable[[CredentialsOf], ImageSource]
-"""Where base images are found, with the log-ins of who asks."""
+
+
+class Outside(Protocol):
+    """Registries, for builds with the log-ins of who asks."""
+
+    def images(self, credentials_of: CredentialsOf) -> ImageSource:
+        """Where base images are found."""
+
+    def publisher(self, credentials_of: CredentialsOf) -> Publisher:
+        """Where images are pushed."""
+
+    def caches(self, accounts: Mapping[str, Credentials]) -> Surroundings:
+        """Where caches are read and written."""
 
 
 class Solving:
@@ -40,24 +55,34 @@ class Solving:
     def __init__(
         self,
         builder: Builder,
-        images: Images,
+        outside: Outside,
         session: Session,
         stack: AsyncExitStack,
         *,
         folder: str = "",
-        has_inline_cache: bool = False,
+        cache_to: tuple[CachePlace, ...] = (),
     ) -> None:
         self._builder = builder
-        self.images = images(session.credentials)
+        self._outside = outside
+        self.images = outside.images(session.credentials)
         self._session = session
         self._folder = folder
-        self._cache_to = (plan_export("inline", {}),) if has_inline_cache else ()
+        self._cache_to = cache_to
+        self.request: BuildRequest | None = None
         self._stack = stack
         self._files = SessionFiles(session, builder.workplace, stack)
 
-    async def solve(self, attributes: Mapping[str, str], record: BuildRecord) -> Built:
+    async def solve(self, attributes: Mapping[str, str], record: BuildRecord) -> Product:
         """Build the target that the attributes name."""
-        request = await self._plan(parse_attributes(attributes))
+        caches = CachePlan(self._cache_to, plan_imports(attributes))
+        accounts = {name: await self._session.credentials(name) for name in caches.registries}
+        request = replace(
+            await self._plan(parse_attributes(attributes)),
+            cache_to=caches.exports,
+            cache_from=caches.imports,
+            transports=self._outside.caches(accounts),
+        )
+        self.request = request
         return await self._stack.enter_async_context(self._builder.solve(request, record.tell))
 
     async def answer(self, attributes: Mapping[str, str]) -> dict[str, bytes]:
@@ -85,7 +110,6 @@ class Solving:
             platform=wanted.platform,
             extra_hosts=wanted.extra_hosts,
             shm_size_bytes=wanted.shm_size_bytes,
-            cache_to=self._cache_to,
             named_contexts={**wanted.images, **{name: f"client:{name}" for name in wanted.folders}},
             sources=sources,
             secrets=self._session,

@@ -11,7 +11,7 @@ import os
 import stat
 
 from sampan.cli.build_dates import EPOCH, plan_reproducible, rewrites_times
-from sampan.cli.build_output import parse_output
+from sampan.cli.build_output import plan_outputs
 from sampan.cli.env import read_labels
 from sampan.cli.flags import several, switch, text
 from sampan.cli.host_words import parse_extra_host
@@ -27,20 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TypeAlias
 
+    from sampan.cli.build_output import Output
     from sampan.cli.options import Options
     from sampan.client.query import Parameter
 
     Query: TypeAlias = dict[str, Parameter]
 
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-_REFUSED = {
-    "annotation": "image annotations",
-    "push": "pushing the result",
-}
 
 FLAGS = (
     several("add-host", 'Add a custom host-to-IP mapping (format: "host:ip")', shows="strings"),
-    several("annotation", "Add annotation to the image; not supported yet", shows="stringArray"),
+    several("annotation", "Add annotation to the image", shows="stringArray"),
     several("build-arg", "Set build-time variables", shows="stringArray"),
     several("build-context", "Additional build contexts (e.g., name=path)", shows="stringArray"),
     several(
@@ -72,7 +69,7 @@ FLAGS = (
     text("progress", 'Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty")'),
     text("provenance", 'Shorthand for "--attest=type=provenance"; accepted, none is made'),
     switch("pull", "Always attempt to pull all referenced images"),
-    switch("push", "Push the result; not supported yet"),
+    switch("push", 'Shorthand for "--output=type=registry"'),
     switch("quiet", "Suppress the build output and print image ID on success", short="q"),
     text(
         "reproducible",
@@ -104,13 +101,12 @@ FLAGS = (
 
 def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     """Everything but the context."""
-    _refuse_unsupported(options)
-    output = parse_output(options.several("output"))
+    outputs = [{"type": output.kind, "attrs": output.attrs} for output in read_outputs(options)]
     query: Query = {
         "sampan.call": plan_call(options) or None,
         "sampan.progress": True,
-        "sampan.output": output.form or None,
-        "t": [*options.several("tag"), *output.tags],
+        "sampan.output": encode_json(outputs).decode() if outputs else None,
+        "t": options.several("tag"),
         "target": options.text("target") or None,
         "nocache": options.switch("no-cache"),
         "pull": options.switch("pull"),
@@ -123,7 +119,7 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
         "sampan.no-cache-filter": [
             name for word in options.several("no-cache-filter") for name in word.split(",")
         ],
-        "platform": _platform(options.several("platform")),
+        "platform": ",".join(options.several("platform")) or None,
         "rm": True,
         "sampan.ssh": plan_agents(options.several("ssh"), environ),
         "sampan.named-context": [plan_named_context(word) for word in options.several("build-context")],
@@ -143,6 +139,16 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
         if value:
             query[name] = encode_json(value).decode()
     return query
+
+
+def read_outputs(options: Options) -> list[Output]:
+    """All outputs that the flags ask for."""
+    return plan_outputs(
+        options.several("output"),
+        push=options.switch("push"),
+        load=options.switch("load"),
+        annotations=options.several("annotation"),
+    )
 
 
 def plan_call(options: Options) -> str:
@@ -196,19 +202,6 @@ def _mode(path: str) -> int:
         return os.stat(path).st_mode
     except OSError as error:
         raise InvalidArgument(f"--ssh: {path}: {os.strerror(error.errno or 0)}") from None
-
-
-def _refuse_unsupported(options: Options) -> None:
-    for flag, what in _REFUSED.items():
-        if options.given(flag):
-            raise Unsupported(f"--{flag}: {what} is not supported yet")
-
-
-def _platform(words: Iterable[str]) -> str | None:
-    platforms = [platform for word in words for platform in word.split(",")]
-    if len(platforms) > 1:
-        raise Unsupported(f"--platform {','.join(platforms)}: one platform a build is supported yet")
-    return platforms[0] if platforms else None
 
 
 def plan_arguments(words: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,111 +1,119 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the result of `build` goes (``--output``): the engine's images, a file, standard output, or a folder.
+"""What becomes of the result of `build`: ``--output``, ``--push``, ``--load`` and ``--annotation`` (pure).
 
-Implements: docker buildx build, ``--output``. Holds: a file appears whole or not at all; a folder is written only
-when all has come.
+Implements: docker buildx build. The engine is told each output's type and attributes; what it sends back for one goes
+to the output's place (`build_sink`).
 """
 
 from __future__ import annotations
 
-import os
-from base64 import b64decode
-
 from sampan.cli.mounts import split_csv
-from sampan.cli.output import STDOUT
-from sampan.errors import Conflict, InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import IO, Any
+    from collections.abc import Iterable
 
-_FORMS = ("tar", "docker", "oci")
+_IMAGES = ("image", "registry", "docker", "oci")
+_ARCHIVES = ("docker", "oci")
+_TRUE = ("", "1", "t", "true")
+_FALSE = ("0", "f", "false")
+_ANNOTATION = r"(?:([a-z,-]+)(?:\[([A-Za-z0-9_/-]+)\])?:)?([^=:\s][^=\s]*)=(.*)"
+_LEVELS = ("manifest", "index", "manifest-descriptor", "index-descriptor")
 
 
 class Output:
-    """One output: its form ("" is an image in the engine), its place ("-" is standard output), further tags."""
+    """One output: its type and attributes, and the place of what is sent for it ("" is the engine, "-" stdout).
 
-    __slots__ = ("folder", "form", "place", "tags")
+    `folder` says that the archive is unpacked at its place: as ``files``, or as a ``layout`` of images.
+    """
 
-    def __init__(self, form: str = "", place: str = "", *, folder: bool = False, tags: tuple[str, ...] = ()):
-        self.form = form
+    __slots__ = ("attrs", "folder", "kind", "place")
+
+    def __init__(self, kind: str, attrs: dict[str, str], place: str = "", *, folder: str = ""):
+        self.kind = kind
+        self.attrs = attrs
         self.place = place
         self.folder = folder
-        self.tags = tags
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image, wherever that goes."""
+        return self.kind in _IMAGES
 
 
-def parse_output(words: list[str]) -> Output:
-    """The one output that is asked for."""
-    if not words:
-        return Output()
-    if len(words) > 1:
-        raise Unsupported("--output: several outputs of one build are not supported yet")
-    word = words[0]
+def plan_outputs(
+    words: Iterable[str], *, push: bool = False, load: bool = False, annotations: Iterable[str] = ()
+) -> list[Output]:
+    """All outputs; none is an image in the engine without more ado."""
+    outputs = [parse_output(word) for word in words]
+    if push:
+        images = [output for output in outputs if output.kind == "image"]
+        for output in images or [Output("image", {})]:
+            output.attrs["push"] = "true"
+            if output not in outputs:
+                outputs.append(output)
+    if load and outputs and not any(output.kind == "image" for output in outputs):
+        outputs.append(Output("image", {}))
+    attributes = plan_annotations(annotations)
+    if attributes and not outputs:
+        outputs.append(Output("image", {}))
+    for output in outputs:
+        if output.is_image:
+            output.attrs.update(attributes)
+    return outputs
+
+
+def parse_output(word: str) -> Output:
+    """One word of ``--output``."""
     if "=" not in word:
-        return Output("tar", word, folder=word != "-")
+        return Output("tar", {}, "-") if word == "-" else Output("local", {}, word, folder="files")
     fields = dict(field.partition("=")[::2] for field in split_csv(word))
-    kind, place = fields.get("type", ""), fields.get("dest", "")
-    tags = tuple(filter(None, fields.get("name", "").split(",")))
-    if kind in ("image", "docker") and not place:
-        if fields.get("push", "false") != "false":
-            raise Unsupported(f"--output {word}: push the image afterwards")
-        return Output(tags=tags)
+    kind, place = fields.pop("type", ""), fields.pop("dest", "")
+    if not kind:
+        raise InvalidArgument(f"--output {word}: type is required")
     if kind == "local":
         if not place:
             raise InvalidArgument("--output type=local: dest is required")
-        return Output("tar", place, folder=True)
-    if kind not in _FORMS:
-        raise Unsupported(f"--output {word}: type={kind} is not supported")
-    return Output(kind, place or "-", tags=tags)
+        return Output(kind, fields, place, folder="files")
+    if kind in _ARCHIVES and not _is_true(kind, fields.pop("tar", "true")):
+        if not place:
+            raise InvalidArgument(f"--output type={kind},tar=false: dest is required")
+        return Output(kind, fields, place, folder="layout")
+    if kind == "docker" and not place:
+        return Output("image", fields)
+    if kind in ("oci", "tar"):
+        place = place or "-"
+    elif place and kind != "docker":
+        raise InvalidArgument(f"--output {word}: type={kind} has no dest")
+    return Output(kind, fields, place)
 
 
-class Sink:
-    """Takes what the engine sends, piece by piece."""
+def plan_annotations(words: Iterable[str]) -> dict[str, str]:
+    """``[LEVEL,…[[PLATFORM]]:]KEY=VALUE`` as an output's attributes ``annotation-LEVEL[PLATFORM].KEY``."""
+    import re
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._file: IO[bytes] | None = None
-        self._beside = f"{output.place}.{os.getpid()}.partial"
-        if output.place == "-" and os.isatty(STDOUT):
-            raise Conflict(f"--output type={output.form}: refusing to write an archive to the terminal")
-
-    @property
-    def wants_files(self) -> bool:
-        """Whether there is to be no image."""
-        return self._output.form == "tar"
-
-    def take(self, event: dict[str, Any]) -> None:
-        """One piece."""
-        if self._file is None:
-            self._file = self._open()
-        self._file.write(b64decode(event["data"]))
-
-    def close(self, *, complete: bool) -> None:
-        """The end: keep it if it is whole."""
-        if self._file is None:
-            return
-        output, file = self._output, self._file
-        if output.folder and complete:
-            file.seek(0)
-            _unpack(file, output.place)
-        file.close()
-        if not output.folder and output.place != "-":
-            os.replace(self._beside, output.place) if complete else os.unlink(self._beside)
-
-    def _open(self) -> IO[bytes]:
-        if self._output.folder:
-            import tempfile
-
-            return tempfile.TemporaryFile()
-        return os.fdopen(os.dup(STDOUT), "wb") if self._output.place == "-" else open(self._beside, "wb")
+    attributes: dict[str, str] = {}
+    for word in words:
+        match = re.fullmatch(_ANNOTATION, word, re.DOTALL)
+        if match is None:
+            raise InvalidArgument(f"invalid annotation {word}, expected key=value")
+        levels, platform, key, value = match.groups()
+        for level in (levels or "manifest").split(","):
+            if level not in _LEVELS:
+                raise InvalidArgument(f"invalid annotation {word}: unknown type {level}", hint=_hint())
+            scope = f"[{platform}]" if platform else ""
+            attributes[f"annotation-{level}{scope}.{key}"] = value
+    return attributes
 
 
-def _unpack(file: IO[bytes], folder: str) -> None:
-    """The files of an archive, over what is in the folder."""
-    from sampan.archive.apply import extract_archive
+def _hint() -> str:
+    return f"one of {', '.join(_LEVELS)}"
 
-    os.makedirs(folder, exist_ok=True)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        extract_archive(file, fd)
-    finally:
-        os.close(fd)
+
+def _is_true(kind: str, value: str) -> bool:
+    if value.lower() in _TRUE:
+        return True
+    if value.lower() in _FALSE:
+        return False
+    raise InvalidArgument(f"--output type={kind},tar={value}: neither true nor false")

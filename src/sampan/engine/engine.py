@@ -140,9 +140,9 @@ class Engine:
     def buildkit(self) -> BuildKit:
         """BuildKit's API, loaded when its first client comes."""
         from sampan.buildkit.service import BuildKit
-        from sampan.engine.session_images import SessionImages
+        from sampan.engine.session_images import SessionRegistries
 
-        return BuildKit(self.builder, partial(SessionImages, self.sharing))
+        return BuildKit(self.builder, SessionRegistries(self.sharing))
 
     @property
     def has_buildkit(self) -> bool:

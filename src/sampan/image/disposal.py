@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sampan.content.store import ContentStore
+from sampan.image.attachments import iter_attached_digests, iter_named_digests
 from sampan.image.layers import LayerStore
 from sampan.image.model import Image
 from sampan.image.reader import ImageReader
@@ -26,7 +27,8 @@ Lines = list[dict[str, str]]
 """The Engine API's Untagged and Deleted lines."""
 
 Company = tuple[list[str], list[Digest]]
-"""Of names that go: the ids of the images for any platform that they stand for, and the names' indexes."""
+"""Of names that go: the ids of the images for any platform that they stand for, and the names' indexes, with the
+blobs of their attestations."""
 
 
 class Disposal:
@@ -52,7 +54,8 @@ class Disposal:
         removed, _ = self._layers.remove_unused()
         blobs = {image.id}
         if image.manifest is not None:
-            blobs.add(decode_descriptor(dict(image.manifest), "manifest").digest)
+            manifest = decode_descriptor(dict(image.manifest), "manifest")
+            blobs |= {manifest.digest, *iter_named_digests(self._content, manifest)}
         self.forget_blobs(blobs)
         return [*lines, {"Deleted": str(image.id)}, *({"Deleted": chain} for chain in removed)]
 
@@ -61,7 +64,10 @@ class Disposal:
         names = list(references)
         indexes = [index for name in names if (index := self._variants.index_of(name)) is not None]
         ids = {one for name in names for one in self._variants.images_of(name)}
-        return sorted(ids), [parse_digest(index["digest"]) for index in indexes]
+        digests = [parse_digest(index["digest"]) for index in indexes]
+        for index in indexes:
+            digests += iter_attached_digests(self._content, decode_descriptor(index, "index"))
+        return sorted(ids), digests
 
     def remove_company(
         self, company: Company, lines: Lines, in_use: InUse, find: Callable[[str], Image | None]
@@ -89,11 +95,15 @@ class Disposal:
         self.forget_blobs({digest for digest, _ in self._content.walk()} - set(keep))
 
     def _known_blobs(self) -> set[Digest]:
-        known = {decode_descriptor(index, "index").digest for index in self._variants.indexes()}
+        known: set[Digest] = set()
+        for described in self._variants.indexes():
+            index = decode_descriptor(described, "index")
+            known |= {index.digest, *iter_attached_digests(self._content, index)}
         for record in self._table.list():
             known.add(parse_digest(record.image_id))
             if record.manifest is not None:
-                known.add(decode_descriptor(dict(record.manifest), "manifest").digest)
+                manifest = decode_descriptor(dict(record.manifest), "manifest")
+                known |= {manifest.digest, *iter_named_digests(self._content, manifest)}
         for layer in self._layers.table.list():
             if layer.blob is not None:
                 known.add(decode_descriptor(dict(layer.blob), "layer").digest)

@@ -22,7 +22,7 @@ from sampan.archive.compression import open_decompressed
 from sampan.archive.diff import WrittenLayer, write_layer, write_tree_diff
 from sampan.archive.digesting import DigestReader
 from sampan.archive.extract import Limits
-from sampan.archive.packing import GzipWriter
+from sampan.archive.packing import Packing, open_packer
 from sampan.archive.reader import CHUNK_BYTES
 from sampan.archive.writer import Writable
 from sampan.content.store import ContentStore
@@ -34,11 +34,12 @@ from sampan.metadata.images import LayerRecord, LayerTable
 from sampan.oci.chain import chain_ids
 from sampan.oci.descriptor import Descriptor, decode_descriptor, encode_descriptor
 from sampan.oci.digest import Digest, DigestMismatch
-from sampan.oci.media_type import OCI_LAYER_GZIP
+from sampan.oci.media_type import layer_compression, layer_type
 from sampan.snapshot.model import SnapshotInUse, SnapshotNotFound
 from sampan.snapshot.store import SnapshotStore
 
 _PASSING = "unpack-"
+_PACKING = Packing()
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -143,30 +144,40 @@ class LayerStore:
             raise DigestMismatch(expected, written.diff_id)
         return written
 
-    def ensure_blob(self, chain_id: str) -> Descriptor:
-        """The layer's blob; one that was made here gets it now: the same tar gives the same blob."""
+    def ensure_blob(self, chain_id: str, packing: Packing = _PACKING) -> Descriptor:
+        """The layer's blob; one that was made here gets it now: the same tar gives the same blob.
+
+        A blob that is here in another compression will do, unless `packing` insists; what is made then belongs to
+        the manifest that names it.
+        """
+        known = self._known_blob(chain_id)
+        if known is not None and not (packing.is_forced and _differs(known, packing)):
+            return known
+        blob = self._pack(chain_id, packing, durable=True)
+        if known is None:
+            self.table.set_blob(chain_id, encode_descriptor(blob))
+        return blob
+
+    def _known_blob(self, chain_id: str) -> Descriptor | None:
         record = self._require(chain_id)
         for known in (record, *self.table.by_diff_id(record.diff_id)):
             blob = decode_descriptor(dict(known.blob), "layer") if known.blob else None
             if blob is not None and self._content.has(blob.digest):
                 return blob
-        with self._content.writer() as writer:
-            packer = GzipWriter(writer)
-            self.write_tar(chain_id, packer)
-            packer.close()
-            size = writer.size_bytes
-            blob = Descriptor(OCI_LAYER_GZIP, writer.commit(), size)
-        self.table.set_blob(chain_id, encode_descriptor(blob))
-        return blob
+        return None
 
     def pack_gzip(self, chain_id: str) -> Descriptor:
         """A gzip blob of a layer that is kept otherwise, for who cannot take that; nobody is told of it."""
+        return self._pack(chain_id, _PACKING, durable=False)
+
+    def _pack(self, chain_id: str, packing: Packing, *, durable: bool) -> Descriptor:
         with self._content.writer() as writer:
-            packer = GzipWriter(writer)
+            packer = open_packer(packing, writer)
             self.write_tar(chain_id, packer)
             packer.close()
             size = writer.size_bytes
-            return Descriptor(OCI_LAYER_GZIP, writer.commit(durable=False), size)
+            kind = layer_type(packing.compression)
+            return Descriptor(kind, writer.commit(durable=durable), size)
 
     def total_size(self) -> int:
         """The bytes of all layers, each once."""
@@ -280,6 +291,11 @@ class LayerStore:
         """Remove a snapshot that has a passing name still; after `name` it has none."""
         if self._snapshots.exists(name):
             self._snapshots.remove(name)
+
+
+def _differs(blob: Descriptor, packing: Packing) -> bool:
+    """Whether a blob is compressed otherwise, or may be: its level is not known."""
+    return packing.level is not None or layer_compression(blob.media_type) is not packing.compression
 
 
 def _named(record: LayerRecord) -> LayerRecord:

@@ -16,6 +16,7 @@ from sampan.archive.header import padding
 from sampan.archive.reader import CHUNK_BYTES
 from sampan.archive.writer import Writable, encode_entry
 from sampan.image.archive_plan import blob_name
+from sampan.image.attachments import iter_blobs
 from sampan.image.packaging import find_platforms, package_image
 from sampan.image.saving import Export, write_end, write_file
 from sampan.oci.descriptor import IMAGE_NAME, REFERENCE_NAME, Descriptor
@@ -44,7 +45,7 @@ def save_originals(store: ImageStore, exports: Sequence[Export], out: Writable) 
             if raw is not None:
                 write_file(blob_name(digest), raw, out)
             else:
-                _write_blob(store, digest, out)
+                write_blob(store, digest, out)
     write_end(out)
 
 
@@ -64,8 +65,10 @@ def _collect(
     assert manifest is not None
     described = replace(manifest.descriptor, platform=export.image.config.platform)
     if platforms is not None:
-        here = [child for child in platforms.index.manifests if child.digest in platforms.images]
-        raw, kind = platforms.encode(here)
+        for attestation in platforms.attached.values():
+            blobs |= dict.fromkeys(blob.digest for blob in iter_blobs(attestation))
+            blobs[attestation.digest] = attestation.raw
+        raw, kind = platforms.encode(platforms.here)
         described = Descriptor.of(raw, kind)
         blobs[described.digest] = raw
     return blobs, replace(described, annotations=_names(reference))
@@ -75,7 +78,8 @@ def _names(reference: Reference | None) -> dict[str, str]:
     return {IMAGE_NAME: str(reference), REFERENCE_NAME: reference.tag or ""} if reference else {}
 
 
-def _write_blob(store: ImageStore, digest: Digest, out: Writable) -> None:
+def write_blob(store: ImageStore, digest: Digest, out: Writable) -> None:
+    """A blob of the content store as a file of the archive."""
     size = store.content.size(digest)
     out.write(encode_entry(Entry(blob_name(digest), Kind.FILE, size=size)))
     with store.content.open(digest) as file:

@@ -7,10 +7,11 @@ Holds: a manifest that an image came with is used as long as all that it names i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import SampanError
+from sampan.image.attachments import find_attachments
 from sampan.image.model import Image
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, decode_descriptor
@@ -26,15 +27,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Platforms:
-    """An index and those of its images that are here, by the digests of their manifests."""
+    """An index and those of its images and attestations that are here, by the digests of their manifests."""
 
     index: Index
     images: dict[Digest, Image]
+    attached: dict[Digest, Manifest] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
         """Whether everything that the index names is here."""
-        return all(child.digest in self.images for child in self.index.manifests)
+        return len(self.here) == len(self.index.manifests)
+
+    @property
+    def here(self) -> list[Descriptor]:
+        """The lines of the index that stand for something that is here."""
+        return [
+            child
+            for child in self.index.manifests
+            if child.digest in self.images or child.digest in self.attached
+        ]
 
     def encode(self, written: Sequence[Descriptor], *, docker: bool = False) -> tuple[bytes, str]:
         """The index of these children; its own bytes if they are all of its own."""
@@ -62,7 +73,7 @@ def find_platforms(store: ImageStore, reference: Reference) -> Platforms | None:
         manifest = kept_manifest(store, image)
         if manifest is not None and manifest.digest in named:
             images[manifest.digest] = image
-    platforms = Platforms(index, images)
+    platforms = Platforms(index, images, find_attachments(store.content, index))
     return platforms if len(images) > 1 or platforms.is_whole else None
 
 

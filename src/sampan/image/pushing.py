@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from sampan.errors import NotFound
+from sampan.image.attachments import iter_blobs
 from sampan.image.model import Image
 from sampan.image.packaging import (
     Platforms,
@@ -147,6 +148,9 @@ class Pusher:
             )
         children = []
         for child in platforms.index.manifests:
+            if (attestation := platforms.attached.get(child.digest)) is not None:
+                await self._push_attestation(attestation, sending)
+                children.append(child)
             image = platforms.images.get(child.digest)
             if image is None:
                 continue
@@ -164,6 +168,11 @@ class Pusher:
             raw, kind = platforms.encode(children, docker=True)
             await sending.repository.put_manifest(name, raw, kind)
         return Descriptor.of(raw, kind)
+
+    async def _push_attestation(self, manifest: Manifest, sending: _Sending) -> None:
+        for blob in iter_blobs(manifest):
+            await self._send(sending, blob, (), Meter(ignore, "", blob.size))
+        await sending.repository.put_manifest(str(manifest.digest), manifest.raw, manifest.media_type)
 
     async def _as_schema_2(self, image: Image, manifest: Manifest, sending: _Sending) -> Manifest:
         """The manifest in Docker's form; layers that it cannot name are sent once more, as gzip."""

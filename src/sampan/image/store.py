@@ -35,7 +35,7 @@ from sampan.metadata.database import Database
 from sampan.metadata.images import ImageRecord, ImageTable
 from sampan.metadata.variants import VariantTable
 from sampan.oci.config import ImageConfig, decode_image_config
-from sampan.oci.descriptor import encode_descriptor
+from sampan.oci.descriptor import decode_descriptor, encode_descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.manifest import Manifest
 from sampan.oci.platform import Platform
@@ -122,6 +122,31 @@ class ImageStore:
                 self._stamp(named)
         for reference in digests:
             self._table.add_repo_digest(str(reference), named)
+
+    def keep(
+        self,
+        images: Sequence[tuple[ImageConfig, Manifest]],
+        *,
+        names: Iterable[str] = (),
+        index: IndexHere | None = None,
+        documents: Iterable[bytes] = (),
+    ) -> None:
+        """Give images that are here their manifests, and names that stand for all of them by an index.
+
+        `documents` are the bytes of the manifests, the index, and of what else it names.
+        """
+        references = [parse_tag(name) for name in names]
+        with self._lock:
+            for document in documents:
+                self.content.write(document)
+            replaced = set(self.index_digests(references))
+            for config, _ in images:
+                known = self._table.get(str(config.image_id)).manifest
+                replaced |= {decode_descriptor(dict(known), "manifest").digest} if known else set()
+            with self.database.transaction():
+                for config, manifest in images:
+                    self.record(config, manifest=manifest, references=references, index=index)
+            self._disposal.forget_blobs(replaced)
 
     def tag(self, image: Image, name: str, *, source: str = "") -> Reference:
         """Give an image one more name; whatever had it before has it no more.

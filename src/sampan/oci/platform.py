@@ -46,6 +46,13 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
+    @property
+    def plain(self) -> Platform:
+        """As images name it: without arm64's only variant."""
+        is_implied = (self.architecture, self.variant) == ("arm64", "v8")
+        variant = "" if is_implied else self.variant
+        return Platform(self.os, self.architecture, variant, self.os_version, self.os_features)
+
     def normalised(self) -> Platform:
         """The one spelling that platforms are compared in."""
         architecture, implied = _ARCHITECTURES.get(self.architecture.lower(), (self.architecture.lower(), ""))

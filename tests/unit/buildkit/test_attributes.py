@@ -74,7 +74,6 @@ def test_every_option() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("platform", "linux/amd64,linux/arm64"),
         ("attest:sbom", "generator=x"),
         ("context:base", "oci-layout://somewhere"),
         ("context:base", "input:base"),
@@ -97,9 +96,10 @@ def test_exporters() -> None:
     assert plan_exporters(SolveRequest()) == []
     for exporter in (
         Exporter("nonsense"),
-        Exporter("image", {"push": "true"}),
+        Exporter("image", {"push": "maybe"}),
+        Exporter("image", {"store": "false"}),
         Exporter("oci", {"tar": "false"}),
-        Exporter("moby", {"annotation.x": "y"}),
+        Exporter("moby", {"annotation-nothing.x": "y"}),
         Exporter("moby", {"name": "NOT A NAME"}),
     ):
         with pytest.raises(SampanError):

@@ -16,7 +16,7 @@ import pytest
 from sampan.cli.build_archive import iter_context
 from sampan.cli.build_context import FolderContext, is_archive, open_context
 from sampan.cli.build_options import FLAGS, plan_agents, plan_arguments, plan_query, plan_secrets
-from sampan.cli.build_output import parse_output
+from sampan.cli.build_output import parse_output, plan_outputs
 from sampan.cli.commands.build import choose_progress
 from sampan.cli.flags import parse_flags
 from sampan.client.contexts import SECRETS_FIELD, locate_dockerfile
@@ -61,17 +61,12 @@ def test_the_clients_proxies_go_along_but_flags_win() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--push",),
-        ("--output", "type=registry"),
-        ("-o", "type=image,push=true"),
-        ("-o", "a", "-o", "b"),
-        ("--platform", "linux/amd64,linux/arm64"),
         ("--build-context", "x=https://example.com"),
         ("--build-context", "x=oci-layout://y"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(words: tuple[str, ...]) -> None:
-    with pytest.raises(Unsupported, match=words[0] if words[0] != "-o" else "--output"):
+    with pytest.raises(Unsupported, match=words[0]):
         query(*words)
 
 
@@ -195,22 +190,69 @@ def test_the_archive_leaves_out_what_is_ignored_but_keeps_the_dockerfile(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("word", "form", "place", "is_folder"),
+    ("word", "kind", "place", "folder"),
     [
-        ("out", "tar", "out", True),
-        ("-", "tar", "-", False),
-        ("type=local,dest=a b", "tar", "a b", True),
-        ("type=tar,dest=x.tar", "tar", "x.tar", False),
-        ("type=tar", "tar", "-", False),
-        ("type=oci,dest=x", "oci", "x", False),
-        ("type=docker,dest=x", "docker", "x", False),
-        ("type=docker", "", "", False),
-        ("type=image,name=a", "", "", False),
+        ("out", "local", "out", "files"),
+        ("-", "tar", "-", ""),
+        ("type=local,dest=a b", "local", "a b", "files"),
+        ("type=tar,dest=x.tar", "tar", "x.tar", ""),
+        ("type=tar", "tar", "-", ""),
+        ("type=oci,dest=x", "oci", "x", ""),
+        ("type=oci,tar=false,dest=x", "oci", "x", "layout"),
+        ("type=docker,dest=x", "docker", "x", ""),
+        ("type=docker", "image", "", ""),
+        ("type=image,name=a", "image", "", ""),
+        ("type=registry,name=a", "registry", "", ""),
     ],
 )
-def test_outputs(word: str, form: str, place: str, is_folder: bool) -> None:
-    output = parse_output([word])
-    assert (output.form, output.place, output.folder) == (form, place, is_folder)
+def test_outputs(word: str, kind: str, place: str, folder: str) -> None:
+    output = parse_output(word)
+    assert (output.kind, output.place, output.folder) == (kind, place, folder)
+
+
+@pytest.mark.parametrize("word", ["type=local", "x=y", "type=image,dest=x", "type=oci,tar=maybe,dest=x"])
+def test_nonsense_about_outputs_is_refused(word: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_output(word)
+
+
+def told(*words: str, **more: object) -> list[tuple[str, dict[str, str]]]:
+    return [(output.kind, output.attrs) for output in plan_outputs(words, **more)]  # type: ignore[arg-type]
+
+
+def test_push_and_load_are_outputs() -> None:
+    assert told() == []
+    assert told(push=True) == [("image", {"push": "true"})]
+    assert told("type=image,compression=zstd", push=True) == [
+        ("image", {"compression": "zstd", "push": "true"})
+    ]
+    assert told("type=oci,dest=x", push=True) == [("oci", {}), ("image", {"push": "true"})]
+    assert told("out", load=True) == [("local", {}), ("image", {})]
+    assert told("type=docker", load=True) == [("image", {})]
+
+
+def test_annotations_go_with_every_image() -> None:
+    words = ["a=1", "index:b=x:y=z", "manifest,manifest-descriptor[linux/arm64]:org.x=2"]
+    attributes = {
+        "annotation-manifest.a": "1",
+        "annotation-index.b": "x:y=z",
+        "annotation-manifest[linux/arm64].org.x": "2",
+        "annotation-manifest-descriptor[linux/arm64].org.x": "2",
+    }
+    assert told(annotations=words) == [("image", attributes)]
+    assert told("out", "type=oci,dest=x", annotations=words) == [("local", {}), ("oci", attributes)]
+    for word in ("a", "=1", "nothing:a=1"):
+        with pytest.raises(InvalidArgument):
+            plan_outputs([], annotations=[word])
+
+
+def test_several_platforms_and_outputs_are_one_request() -> None:
+    made = query("--platform", "linux/amd64,linux/arm64", "--platform", "linux/riscv64", "-o", "a", "-o", "-")
+    assert made["platform"] == "linux/amd64,linux/arm64,linux/riscv64"
+    assert json.loads(str(made["sampan.output"])) == [
+        {"type": "local", "attrs": {}},
+        {"type": "tar", "attrs": {}},
+    ]
 
 
 def test_an_agent_is_a_socket_that_is_there(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import os
 
 from sampan.cli.build_context import FolderContext, open_context
 from sampan.cli.build_dates import date_environment
-from sampan.cli.build_options import FLAGS, plan_call, plan_query, plan_secrets, wants_json
-from sampan.cli.build_output import Sink, parse_output
+from sampan.cli.build_options import FLAGS, plan_call, plan_query, plan_secrets, read_outputs, wants_json
+from sampan.cli.build_results import write_results
+from sampan.cli.build_sink import Sinks
 from sampan.cli.command import Command, Exit, exactly
 from sampan.cli.output import STDERR
 from sampan.client.contexts import is_out_of_reach
@@ -41,15 +42,14 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     registries = CredentialStore(context.environ).header_for_all()
     if registries:
         secrets = {**secrets, "X-Registry-Config": registries}
-    output = parse_output(options.several("output"))
-    if options.text("iidfile") and output.form == "tar":
+    sinks = Sinks(read_outputs(options))
+    if options.text("iidfile") and not sinks.wants_image:
         raise InvalidArgument("--iidfile: files that are exported are no image")
     if plan_call(options):
         return _call(context, send(context, source, query, secrets), as_json=wants_json(options))
-    sink = Sink(output)
     answer = send(context, source, query, secrets)
-    image_id = _follow(context, answer, kind, sink)
-    _write_results(options, image_id)
+    image_id, response = _follow(context, answer, kind, sinks)
+    write_results(options, image_id, response)
     if kind == "quiet" and image_id:
         context.out.line(image_id)
     return 0
@@ -100,16 +100,22 @@ def _named(query: dict[str, Parameter]) -> list[str]:
     return words if isinstance(words, list) else []
 
 
-def _follow(context: Context, answer: Answer, kind: str, sink: Sink) -> str:
-    """Show the build to its end; the image's id (none where files were wanted), or Exit with what went wrong."""
+def _follow(context: Context, answer: Answer, kind: str, sinks: Sinks) -> tuple[str, dict[str, str]]:
+    """Show the build to its end, or Exit with what went wrong; the image's id, and what the outputs answered.
+
+    Where files were wanted there is no id.
+    """
     display = _open_display(context, kind)
     image_id = ""
+    response: dict[str, str] = {}
     problem: dict[str, Any] | None = None
     is_whole = False
     try:
         for message in answer.iter_json():
             if "sampan" in message and message["sampan"]["type"] == "output":
-                sink.take(message["sampan"])
+                sinks.take(message["sampan"])
+            elif "sampan" in message and message["sampan"]["type"] == "result":
+                response = message["sampan"]["response"]
             elif "sampan" in message:
                 display.event(message["sampan"])
             elif "errorDetail" in message or "error" in message:
@@ -121,10 +127,10 @@ def _follow(context: Context, answer: Answer, kind: str, sink: Sink) -> str:
         is_whole = problem is None
     finally:
         display.close()
-        sink.close(complete=is_whole)
-    if problem is not None or not (image_id or sink.wants_files):
+        sinks.close(complete=is_whole)
+    if problem is not None or (sinks.wants_image and not image_id):
         raise _failure(context, display, problem or {"message": "build ended without an image"})
-    return image_id
+    return image_id, response
 
 
 def _open_display(context: Context, kind: str) -> Any:
@@ -152,27 +158,6 @@ def _failure(context: Context, display: Any, problem: dict[str, Any]) -> Exit:
         f"failed to build: failed to solve: {problem.get('message')}",
         hint=problem.get("hint"),
     )
-
-
-def _write_results(options: Options, image_id: str) -> None:
-    """The files of ``--iidfile`` and ``--metadata-file``."""
-    if options.text("iidfile"):
-        _write(options.text("iidfile"), image_id.encode())
-    if options.text("metadata-file"):
-        from sampan.client.jsontext import encode_json
-
-        metadata = {"containerimage.config.digest": image_id, "containerimage.digest": image_id}
-        if options.several("tag"):
-            metadata["image.name"] = ",".join(options.several("tag"))
-        _write(options.text("metadata-file"), encode_json(metadata) + b"\n")
-
-
-def _write(path: str, data: bytes) -> None:
-    """A file appears whole or not at all."""
-    beside = f"{path}.{os.getpid()}.partial"
-    with open(beside, "wb") as file:
-        file.write(data)
-    os.replace(beside, path)
 
 
 COMMAND = Command(

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One output of a product: into the image store, onto registries, or as bytes to whoever asked for it.
+
+The answer has BuildKit's keys, from which clients write ``--iidfile`` and ``--metadata-file``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sampan.build.exports.archives import write_files, write_layout
+from sampan.build.exports.attached import Attestor
+from sampan.build.exports.options import DOCKER, IMAGE, LOCAL, NOTHING, TAR, ExportOptions
+from sampan.build.exports.packing import Package, keep_package, pack_product
+from sampan.build.outgoing import Send, send_produced
+from sampan.build.product import Product
+from sampan.build.reporter import Vertex
+from sampan.build.request import CONFIG_DIGEST, DIGEST
+from sampan.build.seams import Publisher
+from sampan.errors import InvalidArgument, Unsupported
+from sampan.image.model import Image
+from sampan.image.store import ImageStore
+from sampan.oci import media_type
+from sampan.oci.descriptor import Descriptor, encode_descriptor
+from sampan.oci.reference import Reference
+
+DESCRIPTOR = "containerimage.descriptor"
+NAME = "image.name"
+
+
+class Exporting:
+    """All outputs of one build; `names` count before those that an output has itself."""
+
+    def __init__(
+        self,
+        product: Product,
+        *,
+        names: Sequence[Reference] = (),
+        publisher: Publisher | None = None,
+        attestors: Sequence[Attestor] = (),
+    ) -> None:
+        self._product = product
+        self._names = tuple(names)
+        self._publisher = publisher
+        self._attestors = tuple(attestors)
+        self._images: ImageStore = product.images
+
+    async def export(self, options: ExportOptions, send: Send | None) -> dict[str, str]:
+        """Make one output; archives and files are given to `send`."""
+        if options.kind == NOTHING:
+            return {}
+        if options.kind == IMAGE or (options.kind == DOCKER and send is None):
+            return await self.keep(options)
+        if send is None:
+            raise InvalidArgument(f"--output type={options.kind}: there is nobody to send it to")
+        if options.kind in (TAR, LOCAL):
+            await self._send("exporting to client tarball", options, send)
+            return {}
+        return await self._archive(options, send)
+
+    async def keep(self, options: ExportOptions) -> dict[str, str]:
+        """The image in the store under its names, and on the registries of them where asked."""
+        names = self._names or options.names
+        if options.push and not names:
+            raise InvalidArgument("tag is needed when pushing to registry")
+        texts = [str(name) for name in names]
+        if not (options.needs_manifest or self._product.is_split or self._attestors):
+            return describe_image(await self._product.only.record_image(texts), texts)
+        with self._product.reporter.vertex(
+            "exporting to image", self._product.only.solved.compiled.trailing
+        ) as vertex:
+            package = await pack_product(self._product, options, self._attestors, vertex)
+            await self._product.services.blocking.run(keep_package, self._images, package, texts)
+            if options.push:
+                await self._push(names, vertex)
+            vertex.result = package.root.digest.short
+        return describe_package(package, texts)
+
+    async def _push(self, names: Sequence[Reference], vertex: Vertex) -> None:
+        if self._publisher is None:
+            raise Unsupported("push: this builder reaches no registry")
+        for name in names:
+            await self._publisher.publish(name, lambda line: vertex.status(line, 0))
+            vertex.status(f"pushing manifest for {name}", 0, completed=True)
+
+    async def _archive(self, options: ExportOptions, send: Send) -> dict[str, str]:
+        names = self._names or options.names
+        is_docker = options.kind == DOCKER
+        if is_docker:
+            options = replace(options, docker_types=True)
+        before = {str(image.id) for image in self._images.list()}
+        with self._product.reporter.vertex(f"exporting to {options.kind} image format") as vertex:
+            package = await pack_product(self._product, options, self._attestors, vertex)
+            try:
+                size = await send_produced(
+                    lambda out: write_layout(self._images, package, names, out, docker=is_docker), send
+                )
+            finally:
+                await self._product.services.blocking.run(self._forget, package, before)
+            vertex.status("sending tarball", size, completed=True)
+        return describe_package(package, [str(name) for name in names])
+
+    def _forget(self, package: Package, before: set[str]) -> None:
+        """The images were recorded for the archive only, and so may blobs have been made."""
+        passing = {str(packed.image.id) for packed in package.images} - before
+        if passing:
+            self._images.prune(lambda image: str(image.id) in passing)
+        self._images.forget_blobs(package.blobs)
+
+    async def _send(self, what: str, options: ExportOptions, send: Send) -> None:
+        with self._product.reporter.vertex(what) as vertex:
+            size = await send_produced(lambda out: write_files(self._product, options, out), send)
+            vertex.status("sending tarball", size, completed=True)
+
+
+def describe_image(image: Image, names: Sequence[str]) -> dict[str, str]:
+    """An image that is known by its config's digest: it has no manifest until it is pushed."""
+    config = Descriptor.of(image.config.raw, media_type.OCI_CONFIG)
+    return _describe(config, names) | {CONFIG_DIGEST: str(image.id)}
+
+
+def describe_package(package: Package, names: Sequence[str]) -> dict[str, str]:
+    """A manifest or an index; an image of one platform has one config, too."""
+    told = _describe(package.root, names)
+    is_one = len(package.images) == 1
+    return told | ({CONFIG_DIGEST: str(package.images[0].image.id)} if is_one else {})
+
+
+def _describe(root: Descriptor, names: Sequence[str]) -> dict[str, str]:
+    encoded = json.dumps(encode_descriptor(root), separators=(",", ":")).encode()
+    told = {DIGEST: str(root.digest), DESCRIPTOR: base64.b64encode(encoded).decode()}
+    return told | ({NAME: ",".join(names)} if names else {})
