@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,9 @@ COPY file /
 WORKDIR /work
 LABEL made=here
 """
+
+# The head of a program for s390x: 64 bits, big endian.
+_ELF = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16\x00\x00\x00\x01" + bytes(40)
 
 
 @pytest.fixture
@@ -89,3 +95,73 @@ def test_an_index_in_the_store_and_on_a_registry(
         engine.sampan("cp", f"{word}:/arch", str(tmp_path / architecture))
         engine.sampan("rm", word)
         assert (tmp_path / architecture).read_text() == f"for {architecture}\n"
+
+
+def test_files_have_a_folder_for_each_platform(engine: EngineProcess, project: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "files.tar"
+    engine.sampan("build", *BOTH, "-o", str(tmp_path / "out"), "-o", f"type=tar,dest={archive}", str(project))
+    for architecture in ("amd64", "arm64"):
+        folder = tmp_path / "out" / f"linux_{architecture}"
+        assert (folder / "arch").read_text() == f"for {architecture}\n"
+        assert (folder / "file").read_text() == "same\n"
+    with tarfile.open(archive) as tar:
+        names = [member.name for member in tar if member.isfile()]
+    assert names == [f"linux_{one}/{name}" for one in ("amd64", "arm64") for name in ("arch", "file")]
+    one = ("--platform", "linux/arm64", "-o", f"type=local,dest={tmp_path}/one,platform-split=true")
+    engine.sampan("build", *one, str(project))
+    assert os.listdir(tmp_path / "one") == ["linux_arm64"]
+
+
+def test_layouts_are_read_by_others(engine: EngineProcess, project: Path, tmp_path: Path) -> None:
+    layout, archive = tmp_path / "layout", tmp_path / "one.tar"
+    place = f"type=oci,tar=false,dest={layout}"
+    before = engine.out("images", "-aq")
+    engine.sampan("build", *BOTH, "-t", "built:a", "-o", place, str(project))
+    engine.sampan("build", "-t", "built:b", "-o", f"{place},compression=zstd", str(project))
+    index = inspect(f"oci:{layout}:a")
+    assert platforms_of(index) == ["linux/amd64", "linux/arm64"]
+    one = inspect(f"oci:{layout}:b")
+    assert {layer["mediaType"].rpartition("+")[2] for layer in one["layers"]} <= {"gzip", "zstd"}
+    forced = f"type=docker,dest={archive},compression=uncompressed,force-compression=true"
+    engine.sampan("build", "-t", "built:c", "-o", forced, str(project))
+    with tarfile.open(archive) as tar:
+        listed = tar.extractfile("manifest.json")
+        assert listed is not None
+        (item,) = json.load(listed)
+        assert item["RepoTags"] == ["built:c"]
+        sizes = [tar.getmember(name).size for name in item["Layers"]]
+    assert all(size % 512 == 0 for size in sizes)
+    assert inspect(f"docker-archive:{archive}", raw=False)["Architecture"] == "amd64"
+    assert engine.out("images", "-aq") == before
+    several = engine.sampan("build", *BOTH, "-o", f"type=docker,dest={archive}", str(project), check=False)
+    assert "does not currently support exporting manifest lists" in several.stderr
+
+
+def test_a_device_is_written_to_and_not_replaced(
+    engine: EngineProcess, project: Path, tmp_path: Path
+) -> None:
+    device = tmp_path / "null"
+    os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    engine.sampan("build", "-o", f"type=tar,dest={device}", str(project))
+    assert stat.S_ISCHR(device.stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["null", "project"]
+
+
+def test_a_name_of_several_platforms_is_built_upon(
+    engine: EngineProcess, project: Path, tmp_path: Path
+) -> None:
+    engine.sampan("build", *BOTH, "-t", "built:both", str(project))
+    (project / "Dockerfile").write_text("FROM built:both\nCOPY file /second\n")
+    engine.sampan("build", *BOTH, "-o", str(tmp_path / "out"), str(project))
+    for architecture in ("amd64", "arm64"):
+        assert (tmp_path / "out" / f"linux_{architecture}" / "arch").read_text() == f"for {architecture}\n"
+
+
+def test_programs_of_other_machines_need_an_emulator(engine: EngineProcess, project: Path) -> None:
+    (project / "foreign").write_bytes(_ELF)
+    (project / "foreign").chmod(0o755)
+    (project / "Dockerfile").write_text('FROM scratch\nCOPY foreign /\nRUN ["/foreign"]\n')
+    failed = engine.sampan("build", "--platform", "linux/s390x", str(project), check=False)
+    assert failed.returncode != 0
+    assert "RUN for linux/s390x on linux/" in failed.stderr
+    assert "qemu-user-static" in failed.stderr
