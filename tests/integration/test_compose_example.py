@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from visitor import Visitor  # isort: skip - base_images says where it is
 EXAMPLE = Path(__file__).parents[2] / "examples" / "django-postgres"
 PASSWORD = "a-long-enough-word"
 BENCH_S = 6
+READY_S = 180.0
 WRITTEN = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'pgbench_history'"
 PORT_OF_THE_DATABASE = """
 services:
@@ -78,7 +81,7 @@ def _service(labels: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def opened_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     base = tmp_path_factory.mktemp("office")
     with running_engine(base / "engine") as engine:
         ensure_bases(engine, PYTHON, POSTGRES)
@@ -89,8 +92,15 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         office = Office(engine, folder)
         office.compose("up", "-d", "--wait")
         yield office
-        office.compose("down", "--volumes")
+        office.compose("down", "--volumes", "--remove-orphans")
         assert engine.out("volume", "ls", "-q") == engine.out("ps", "-aq") == ""
+
+
+@pytest.fixture
+def office(opened_office: Office) -> Office:
+    """Open: what a test before this one restarted answers again."""
+    opened_office.visitor.get_when_ready(within_s=READY_S)
+    return opened_office
 
 
 def test_a_row_is_written_through_the_form_and_outlives_the_database(office: Office) -> None:
@@ -103,7 +113,7 @@ def test_a_row_is_written_through_the_form_and_outlives_the_database(office: Off
     assert office.visitor.enter_boat("Golden Carp", "A1")
     assert "Golden Carp" in office.visitor.get("/admin/berths/berth/")
     office.compose("restart", "db")
-    assert "Golden Carp" in office.visitor.get_when_ready()
+    assert "Golden Carp" in office.visitor.get_when_ready(within_s=READY_S)
 
 
 def test_static_files_have_their_content_in_the_name(office: Office) -> None:
@@ -142,12 +152,16 @@ def test_data_survive_down_and_a_new_engine(office: Office) -> None:
     assert office.ids() == {}
     assert office.engine.out("volume", "ls", "-q") == "harbour_db-data"
     office.compose("up", "-d", "--wait")
-    assert "Golden Carp" in office.visitor.get_when_ready()
+    assert "Golden Carp" in office.visitor.get_when_ready(within_s=READY_S)
     office.engine.stop()
     assert "Golden Carp" in office.visitor.get(), "the application goes on while there is no engine"
     office.engine.start()
     assert "Golden Carp" in office.visitor.get()
-    wait_until(lambda: "(healthy)" in office.compose("ps", "web"), "web is checked by the new engine")
+    wait_until(
+        lambda: "(healthy)" in office.compose("ps", "web"),
+        lambda: f"web is checked by the new engine: {office.compose('ps', '-a')}",
+        limit_s=READY_S,
+    )
 
 
 def test_no_committed_transaction_is_lost_when_the_engine_is_killed(office: Office) -> None:
@@ -175,22 +189,56 @@ def test_no_committed_transaction_is_lost_when_the_engine_is_killed(office: Offi
 
 def test_an_edited_page_is_seen_at_once_in_development(office: Office) -> None:
     office.compose("down")
-    office.compose("up", "-d", "--wait", files=DEVELOPMENT)
-    assert "Golden Carp" in office.visitor.get()
-    edit(office, "berths/templates/berths/berth_list.html", "<h1>Berths</h1>", "<h1>Moorings</h1>")
-    wait_until(lambda: "<h1>Moorings</h1>" in office.visitor.get_when_ready(), "the new heading")
-    edit(office, "berths/views.py", "    model = Berth\n", "    queryset = Berth.objects.none()\n")
-    wait_until(lambda: "All berths are free." in office.visitor.get_when_ready(), "the new view")
+    with watching(office):
+        assert "Golden Carp" in office.visitor.get_when_ready(within_s=READY_S)
+        edit(office, "berths/templates/berths/berth_list.html", "<h1>Berths</h1>", "<h1>Moorings</h1>")
+        shows(office, "<h1>Moorings</h1>")
+        edit(office, "berths/views.py", "    model = Berth\n", "    queryset = Berth.objects.none()\n")
+        shows(office, "All berths are free.")
     office.compose("down", files=DEVELOPMENT)
 
 
+@contextmanager
+def watching(office: Office) -> Iterator[None]:
+    """`up --watch` as a developer has it in a terminal, until Ctrl-C."""
+    files = [word for file in DEVELOPMENT for word in ("-f", file)]
+    with (office.folder / "watch.log").open("w+") as log:
+        process = subprocess.Popen(
+            [*SAMPAN, "compose", *files, "up", "--watch"],
+            cwd=office.folder,
+            env=office.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        said = Path(log.name).read_text
+        try:
+            wait_until(lambda: "Watch enabled" in said(), lambda: f"it watches: {said()}", limit_s=READY_S)
+            yield
+            process.send_signal(signal.SIGINT)
+            assert process.wait(READY_S) == 130, said()
+        finally:
+            process.kill()
+            process.wait()
+
+
 def edit(office: Office, name: str, before: str, after: str) -> None:
-    """Change a file of the project, and bring it into the container as a `watch` with `sync` does."""
+    """Change a file of the project as an editor does: the new one takes the old one's place."""
     path = office.folder / name
     text = path.read_text()
     assert before in text
-    path.write_text(text.replace(before, after, 1))
-    office.compose("cp", name, f"web:/app/{name}", files=DEVELOPMENT)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text.replace(before, after, 1))
+    new.replace(path)
+
+
+def shows(office: Office, words: str) -> None:
+    wait_until(
+        lambda: words in office.visitor.get_when_ready(within_s=READY_S),
+        f"the page shows {words!r}",
+        limit_s=READY_S,
+    )
 
 
 def bench(office: Office) -> subprocess.Popen[str]:
