@@ -28,8 +28,14 @@ class RegistryProcess:
 
 @contextlib.contextmanager
 def running_registry(
-    base: Path, *, password: bool = False, tls: bool = False, by_name: bool = False
+    base: Path,
+    *,
+    password: bool = False,
+    tls: bool = False,
+    by_name: bool = False,
+    asks_certificates: bool = False,
 ) -> Iterator[RegistryProcess]:
+    """With `asks_certificates` clients need one, too, of the same authority."""
     base.mkdir(parents=True, exist_ok=True)
     name = socket.gethostname() if tls or by_name else "127.0.0.1"
     address = socket.gethostbyname(name)
@@ -45,7 +51,8 @@ def running_registry(
         config["auth"] = {"htpasswd": {"realm": "test", "path": str(base / "htpasswd")}}
     if tls:
         make_authority(base, name)
-        http["tls"] = {"certificate": str(base / "server.crt"), "key": str(base / "server.key")}
+        certificates = {"certificate": str(base / "server.crt"), "key": str(base / "server.key")}
+        http["tls"] = certificates | ({"clientcas": [str(base / "ca.crt")]} if asks_certificates else {})
     config["http"] = http
     (base / "config.yml").write_text(json.dumps(config))  # JSON is YAML
     log = base / "log"

@@ -130,11 +130,12 @@ class ServedRegistry:
     host: str = ""
     log: bytearray = field(default_factory=bytearray)
     clients: list[Client] = field(default_factory=list)
+    address: str = "127.0.0.1"
 
     def start(self) -> None:
         # On the same port again after the first time, as clients would find it after a restart.
         words = [SAMPAN, "registry", "serve", "--root", str(self.root), *self.options]
-        words += ["--listen", self.host or "127.0.0.1:0"]
+        words += ["--listen", self.host or f"{self.address}:0"]
         self.process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
@@ -170,8 +171,8 @@ class ServedRegistry:
 
 
 @contextlib.contextmanager
-def served_registry(root: Path, *options: str) -> Iterator[ServedRegistry]:
-    registry = ServedRegistry(root, options)
+def served_registry(root: Path, *options: str, address: str = "127.0.0.1") -> Iterator[ServedRegistry]:
+    registry = ServedRegistry(root, options, address=address)
     registry.start()
     try:
         yield registry

@@ -7,6 +7,7 @@ import filecmp
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +150,28 @@ def test_a_guarded_registry_with_tls_is_copied_to_and_from(
         insecure = ("--src-tls-verify=false", "--src-creds", login)
         Path(user.environment["SAMPAN_CONFIG"]).unlink()
         assert user.sampan("copy", "-q", *insecure, name, f"oci:{tmp_path}/back:1") == digest
+
+
+def test_a_registry_that_asks_for_a_certificate_gets_the_one_that_certs_d_has_for_it(
+    user: User, images: list[str], tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "mutual", tls=True, asks_certificates=True) as mutual:
+        assert mutual.authority is not None
+        place = tmp_path / "certs.d" / mutual.host
+        place.mkdir(parents=True)
+        shutil.copy(mutual.authority, place / "ca.crt")
+        config = Path(user.environment["SAMPAN_CONFIG"])
+        config.write_text(f'certificate-directories = ["{tmp_path}/certs.d"]\n')
+        copy = ("copy", "-q", f"docker://{images[0]}", f"docker://{mutual.host}/mutual/app:1")
+        refused = user.sampan(*copy, code=1)
+        assert "remote error: tls: bad certificate" in refused or "tls: certificate required" in refused
+        assert "NAME.cert and NAME.key" in refused
+        base = mutual.authority.parent  # the server's own is as good as any of that authority
+        shutil.copy(base / "server.crt", place / "client.cert")
+        shutil.copy(base / "server.key", place / "client.key")
+        digest = user.sampan(*copy)
+        back = ("copy", "-q", f"docker://{mutual.host}/mutual/app:1", f"oci:{tmp_path}/back:1")
+        assert user.sampan(*back) == digest
 
 
 def test_lists_are_docker_s_on_disk_and_on_the_registry(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -37,10 +38,10 @@ class Served:
 
     @property
     def host(self) -> str:
-        """By name where a certificate is for a name."""
-        return (
-            self.registry.host.replace("127.0.0.1", "localhost") if self.kind == "tls" else self.registry.host
-        )
+        """By name where a certificate is for a name: 127.0.0.1 and localhost need not prove themselves."""
+        if self.kind != "tls":
+            return self.registry.host
+        return self.registry.host.replace(self.registry.address, socket.gethostname())
 
     @property
     def credentials(self) -> list[str]:
@@ -65,12 +66,14 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "token":
         lines += ["[auth.token]"]
     if request.param == "tls":
-        make_authority(folder, "localhost")
+        make_authority(folder, socket.gethostname())
         (folder / "certs").mkdir()
         shutil.copy(folder / "ca.crt", folder / "certs/ca.crt")
         lines += ["[tls]", "certificate = 'server.crt'", "key = 'server.key'"]
     (folder / "registry.toml").write_text("\n".join(lines))
-    with served_registry(folder / "root", "--config", str(folder / "registry.toml")) as registry:
+    address = socket.gethostbyname(socket.gethostname()) if request.param == "tls" else "127.0.0.1"
+    options = ("--config", str(folder / "registry.toml"))
+    with served_registry(folder / "root", *options, address=address) as registry:
         yield Served(registry, request.param, folder)
 
 
@@ -147,9 +150,28 @@ def test_podman_pushes_and_pulls(served: Served, podman: list[str], tmp_path: Pa
 
 @pytest.mark.parametrize("served", ["open", "password", "token"], indirect=True)
 def test_docker_pushes_and_pulls(engine: EngineProcess, served: Served, tmp_path: Path) -> None:
+    _push_and_pull_by_docker(engine, served, tmp_path)
+
+
+@pytest.mark.parametrize("served", ["tls"], indirect=True)
+def test_docker_pushes_and_pulls_by_tls_with_a_password(
+    own_engine: EngineProcess, served: Served, tmp_path: Path
+) -> None:
+    own_engine.environment["SAMPAN_CONFIG"] = str(tmp_path / "config.toml")
+    (tmp_path / "config.toml").write_text(f'certificate-directories = ["{tmp_path}/certs.d"]\n')
+    own_engine.stop()
+    own_engine.start()
+    words = ("login", "-u", USER, "--password-stdin", served.host)
+    refused = own_engine.docker(*words, input=PASSWORD, check=False)
+    assert "x509: certificate signed by unknown authority" in refused.stderr
+    shutil.copytree(served.folder / "certs", tmp_path / "certs.d" / served.host)
+    _push_and_pull_by_docker(own_engine, served, tmp_path / "docker")
+
+
+def _push_and_pull_by_docker(engine: EngineProcess, served: Served, config: Path) -> None:
     archive = make_docker_archive(LAYERS, f"{served.host}/docker/app:1", f"{served.host}/docker/second:1")
     engine.docker("load", "-q", input=archive.decode("latin-1"), encoding="latin-1")
-    environment = engine.environment | {"DOCKER_CONFIG": str(tmp_path)}
+    environment = engine.environment | {"DOCKER_CONFIG": str(config)}
     for one in served.credentials:
         user, _, password = one.partition(":")
         engine.docker("login", "-u", user, "--password-stdin", served.host, input=password, env=environment)

@@ -42,6 +42,8 @@ grace = "1s"
 uploads = "3s"
 """
 
+pytestmark = pytest.mark.timeout(SOAK_S + 240)
+
 
 class Soak:
     """What clients have been told, and what they have found wrong."""

@@ -27,6 +27,14 @@ from sampan.errors import (
 
 MAX_ERROR_BYTES = 64 << 10
 _MAX_SHOWN = 500
+_ALERTS = {
+    "BAD_CERTIFICATE": "bad certificate",
+    "CERTIFICATE_REQUIRED": "certificate required",
+    "CERTIFICATE_EXPIRED": "expired certificate",
+    "CERTIFICATE_REVOKED": "revoked certificate",
+    "CERTIFICATE_UNKNOWN": "unknown certificate",
+    "UNKNOWN_CA": "unknown certificate authority",
+}
 
 
 class RegistryRefused(Unavailable):
@@ -78,6 +86,10 @@ def refuse(status: int, body: bytes, *, what: str, has_credentials: bool, scheme
 def unreachable(error: BaseException, method: str, url: str) -> SampanError:
     """A connection that did not come about or did not last, as Go words it."""
     what = f'{method.capitalize()} "{url}"'
+    alert = _certificate_alert(error)
+    if alert:
+        hint = "put the client's certificate and key below certs.d/HOST:PORT, as NAME.cert and NAME.key"
+        return Unavailable(f"{what}: remote error: tls: {alert}", hint=hint)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = f"tls: failed to verify certificate: x509: {_certificate_reason(error)}"
         hint = "put the CA below certs.d/HOST:PORT/ca.crt, or list the registry as insecure"
@@ -100,6 +112,8 @@ def unreachable(error: BaseException, method: str, url: str) -> SampanError:
 def is_connection_failure(error: BaseException) -> bool:
     """Whether trying again may help: everything but names, certificates and our own mistakes."""
     if isinstance(error, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError | aiohttp.InvalidURL):
+        return False
+    if _certificate_alert(error):
         return False
     return isinstance(error, aiohttp.ClientError | asyncio.TimeoutError | ConnectionError)
 
@@ -124,6 +138,12 @@ def _certificate_reason(error: BaseException) -> str:
     if "self-signed" in reason or "self signed" in reason or "unable to get local issuer" in reason:
         return "certificate signed by unknown authority"
     return _printable(reason)
+
+
+def _certificate_alert(error: BaseException) -> str:
+    """Why the registry does not take our certificate, or the want of one; in TLS 1.3 that comes after the handshake."""
+    text = str(error).upper()
+    return next((words for alert, words in _ALERTS.items() if f"ALERT_{alert}" in text), "")
 
 
 def _is_plain_answer(error: BaseException) -> bool:
