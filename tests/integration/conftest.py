@@ -25,9 +25,10 @@ def tidy_engine(shared_engine: EngineProcess) -> EngineProcess:
 
 @pytest.fixture
 def engine(tidy_engine: EngineProcess) -> Iterator[EngineProcess]:
-    """The session's engine; whatever containers a test leaves are removed."""
+    """The session's engine; whatever containers a test leaves are removed, and nothing may be left of them."""
     yield tidy_engine
     tidy_engine.remove_everything()
+    tidy_engine.assert_nothing_runs()
 
 
 @pytest.fixture(params=["sampan", "docker"])

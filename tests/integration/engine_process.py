@@ -108,6 +108,14 @@ class EngineProcess:
             for container in self._api("GET", "/containers/json?all=1"):
                 self._api("DELETE", f"/containers/{container['Id']}?force=1")
 
+    def assert_nothing_runs(self) -> None:
+        """Neither containers nor steps of builds, once those that were told to end have done so."""
+        wait_until(lambda: not self.running(), lambda: f"nothing runs, but {self.running()}")
+
+    def running(self) -> list[str]:
+        """The containers and the steps of builds that have a process or will have one."""
+        return os.listdir(self.run / "containers")
+
     def remove_nameless_images(self) -> None:
         """Images that have lost their names to newer ones."""
         with contextlib.suppress(OSError):
@@ -211,12 +219,14 @@ def import_busybox(engine: EngineProcess) -> None:
     subprocess.run(argv, input=busybox_tar(), env=engine.environment, check=True, capture_output=True)
 
 
-def wait_until(condition: Callable[[], object], what: str, *, limit_s: float = 20.0) -> None:
+def wait_until(
+    condition: Callable[[], object], what: str | Callable[[], str], *, limit_s: float = 20.0
+) -> None:
     """Poll until something holds, or fail saying what did not."""
     end = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"not within {limit_s} s: {what}")
+            raise AssertionError(f"not within {limit_s} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
 
 

@@ -27,11 +27,14 @@ def busy(cli: CommandLine) -> str:
 
 def test_top_lists_the_processes(cli: CommandLine) -> None:
     container = cli.out("run", "-d", "busybox", "sh", "-c", "sleep 611 & exec sleep 612")
-    wait_until(lambda: "sleep 612" in cli.out("top", container), "the program is there")
-    titles, *rows = [line.split() for line in cli.out("top", container).splitlines()]
-    assert titles == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
-    by_command = {" ".join(row[7:]): row for row in rows}
-    assert set(by_command) == {"sleep 611", "sleep 612"}
+
+    def rows() -> dict[str, list[str]]:
+        titles, *rows = [line.split() for line in cli.out("top", container).splitlines()]
+        assert titles == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+        return {" ".join(row[7:]): row for row in rows}
+
+    wait_until(lambda: set(rows()) == {"sleep 611", "sleep 612"}, "both programs are there")
+    by_command = rows()
     pid = cli.out("inspect", "-f", "{{.State.Pid}}", container)
     assert by_command["sleep 612"][:2] == ["root", pid]
     assert by_command["sleep 611"][2] == pid

@@ -248,7 +248,7 @@ async def test_the_same_container_can_be_started_again_as_soon_as_its_end_is_kno
 
 
 @story
-async def test_held_descriptors_live_as_long_as_the_container(scene: Scene) -> None:
+async def test_held_ports_are_taken_until_the_containers_end_is_known_and_free_then(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         shim = await scene.launch(
@@ -257,7 +257,7 @@ async def test_held_descriptors_live_as_long_as_the_container(scene: Scene) -> N
     with pytest.raises(OSError, match="in use"):
         socket.create_server(("127.0.0.1", port), reuse_port=False).close()
     await shim.signal(signal.SIGKILL)
-    await shim.wait_released()
+    await scene.ended("box")
     socket.create_server(("127.0.0.1", port)).close()
 
 

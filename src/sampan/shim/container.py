@@ -139,6 +139,8 @@ class Container:
         if self.exit_status is None or not self.streams.has_ended:
             return
         self.exit_status.write(self._terms.run_dir)
+        # Before anyone hears of the end: who does may start this or another container on the same ports.
+        self._free_ports()
         self._publish({"event": "exited", **self.exit_status.as_message()})
         self.streams.dismiss()
         self.release()
@@ -147,11 +149,14 @@ class Container:
 
     def release(self) -> None:
         """Give up everything that the container needed."""
+        self._free_ports()
+        self.driver.delete()
+
+    def _free_ports(self) -> None:
         self.relay.close()
         for fd in self.held_fds:
             os.close(fd)
         self.held_fds.clear()
-        self.driver.delete()
 
 
 def _open_log(log: dict[str, Any]) -> LogWriter | None:
