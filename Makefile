@@ -8,7 +8,7 @@ PYTHON_FILES := src tests tools examples $(wildcard bench)
 WORKERS := 2
 AT_ONCE := -n $(WORKERS)
 INTEGRATION = $(wildcard tests/integration tests/cases tests/conformance tests/compat)
-BY_FILE := $(AT_ONCE) --dist loadfile -m "not alone"
+BY_FILE := $(AT_ONCE) --dist loadfile --no-loadscope-reorder -m "not alone"
 # The engine needs root; the environment says where it lives and how the network is reached.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 

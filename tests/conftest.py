@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import Phase, settings
 
 settings.register_profile("ci", derandomize=True, phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -15,3 +16,8 @@ if os.environ.get("CI"):
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: what begins last should be short, or the other workers wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -38,7 +38,7 @@ services:
 """
 DEVELOPMENT = ("compose.yaml", "compose.dev.yaml")
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 class Office:

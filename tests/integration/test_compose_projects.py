@@ -27,6 +27,8 @@ from compose_cases import CASES, case_names, load_case
 from integration.compose_project import SERVICE, ComposeProject, open_case, pick, read_expectations
 from integration.engine_process import SAMPAN, EngineProcess
 
+pytestmark = pytest.mark.long
+
 AT_ONCE = 4
 RUN = [name for name in case_names() if not (CASES / name / "not-run").exists()]
 

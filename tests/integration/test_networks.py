@@ -21,6 +21,8 @@ from sampan.linux.route_dump import read_links
 from sampan.linux.rtnetlink import VethPeer, delete_link, new_veth, open_route_socket, set_up
 from sampan.network.names import names_for_data_root
 
+pytestmark = pytest.mark.long
+
 SERVE = "mkdir /w; echo here > /w/index.html; httpd -f -p 80 -h /w"
 
 

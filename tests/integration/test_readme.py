@@ -12,6 +12,8 @@ import pytest
 
 from integration.engine_process import EngineProcess
 
+pytestmark = pytest.mark.long
+
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 

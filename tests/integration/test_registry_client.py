@@ -16,6 +16,8 @@ from integration.engine_process import CommandLine, EngineProcess
 from integration.registry_process import PASSWORD, USER, RegistryProcess, running_registry
 from integration.terminal import terminal
 
+pytestmark = pytest.mark.long
+
 DOCKERFILE = 'FROM {base}\nRUN echo built > /built\nCMD ["cat", "/built"]\n'
 
 

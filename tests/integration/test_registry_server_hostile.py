@@ -13,6 +13,8 @@ import pytest
 from integration.engine_process import wait_until
 from integration.served_registry import Client, ServedRegistry, digest_of, served_registry
 
+pytestmark = pytest.mark.long
+
 CONFIGURATION = """
 access-log = "none"
 workers = 1

@@ -32,6 +32,8 @@ from integration.registry_process import running_registry
 from integration.test_run_network import WEB, free_port, serves
 from sampan.network.names import names_for_data_root
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(params=["sampan", "docker"])
 def own_cli(own_engine: EngineProcess, request: pytest.FixtureRequest) -> CommandLine:

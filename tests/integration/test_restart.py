@@ -17,6 +17,8 @@ import pytest
 from integration.engine_api import ApiError, call
 from integration.engine_process import CommandLine, EngineProcess, wait_until
 
+pytestmark = pytest.mark.long
+
 
 def inspect(engine: EngineProcess, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(engine.out("inspect", name))[0]

@@ -21,6 +21,8 @@ from integration.engine_process import EngineProcess, is_alive, wait_until
 from integration.kernel_state import KernelWatch, disk_state
 from integration.raw_client import ask
 
+pytestmark = pytest.mark.long
+
 FLEET = 200
 AT_A_TIME = 20
 KILLS = int(os.environ.get("SAMPAN_STRESS_ROUNDS", "4"))

@@ -29,7 +29,7 @@ STEP = re.compile(
 AT_THE_END = " (at the end)"
 LONGEST_S = 300
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True, slots=True)
