@@ -17,7 +17,7 @@ from sampan.errors import NotFound, SampanError
 from sampan.oci import media_type
 from sampan.oci.reference import parse_reference
 from sampan.registry import uploads
-from scripted_registry import ScriptedRegistry, digest_of
+from scripted_registry import ScriptedRegistry, digest_of, refusal
 
 TAR = make_tar([("etc/hostname", b"base\n"), ("data", bytes(range(256)) * 9000)])
 
@@ -120,6 +120,89 @@ def test_an_upload_that_breaks_goes_on_in_chunks(
             await scene.pusher.push(registry.reference())
             manifest = json.loads(registry.manifests["1"][1])
             assert manifest["layers"][0]["digest"] in registry.blobs
+
+    run(work)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("least", [0, 1 << 20])
+def test_a_passing_failure_of_any_request_is_passed_over(tmp_path: Path, status: int, least: int) -> None:
+    async def work() -> None:
+        async with ScriptedRegistry(least_chunk=least) as registry, RegistryScene(tmp_path) as scene:
+            load(scene, str(registry.reference()))
+            failed: set[tuple[str, str]] = set()
+
+            async def fault(request: web.Request, _: int) -> web.StreamResponse | None:
+                kind = request.method, request.path.rpartition("/")[0]
+                if kind in failed:
+                    return None
+                failed.add(kind)
+                return web.Response(status=status, headers={"Retry-After": "0"})
+
+            registry.fault = fault
+            await scene.pusher.push(registry.reference())
+            assert {method for method, _ in failed} >= {
+                "GET",
+                "HEAD",
+                "POST",
+                "PUT",
+                *(["PATCH"] if least else []),
+            }
+            manifest = json.loads(registry.manifests["1"][1])
+            assert {one["digest"] for one in (manifest["config"], *manifest["layers"])} <= set(registry.blobs)
+
+    run(work)
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_an_upload_that_the_registry_has_lost_begins_anew_and_not_for_ever(
+    tmp_path: Path, is_final: bool
+) -> None:
+    async def work() -> None:
+        async with ScriptedRegistry(least_chunk=1 << 20) as registry, RegistryScene(tmp_path) as scene:
+            load(scene, str(registry.reference()))
+            lost: set[str] = set()
+
+            async def fault(request: web.Request, _: int) -> web.StreamResponse | None:
+                if request.method == "PATCH" and (is_final or not lost):
+                    lost.add(request.path)
+                if request.path in lost:
+                    await request.read()
+                    return refusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+                return None
+
+            registry.fault = fault
+            if is_final:
+                with pytest.raises(NotFound, match="blob upload unknown to registry"):
+                    await scene.pusher.push(registry.reference())
+                assert not registry.manifests
+            else:
+                await scene.pusher.push(registry.reference())
+                assert "1" in registry.manifests
+            assert len(registry.seen("PATCH", "/uploads/")) < 12
+
+    run(work)
+
+
+def test_an_upload_whose_last_answer_is_lost_is_there_all_the_same(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with ScriptedRegistry(least_chunk=1 << 20) as registry, RegistryScene(tmp_path) as scene:
+            load(scene, str(registry.reference()))
+
+            async def fault(request: web.Request, count: int) -> web.StreamResponse | None:
+                if request.method != "PUT" or "/uploads/" not in request.path:
+                    return None
+                if count:
+                    return refusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+                held = bytes(registry.uploads[request.path.rpartition("/")[2]])
+                registry.blobs[request.query["digest"]] = held
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+
+            registry.fault = fault
+            await scene.pusher.push(registry.reference())
+            assert "1" in registry.manifests
 
     run(work)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from sampan.errors import Unauthenticated
 from sampan.oci.document import InvalidDocument, decode_object, get_integer, get_string
+from sampan.registry.backoff import RETRIED, delay_s
 from sampan.registry.challenge import Challenge, choose_challenge
 from sampan.registry.credentials import Credentials
 from sampan.registry.failures import MAX_ERROR_BYTES, refuse
@@ -126,6 +127,26 @@ class Authenticator:
         return await self._ask("POST", realm, headers, urlencode(form).encode())
 
     async def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Token:
+        """Passing failures of the token server are tried again; a broken connection is, by who sends the request."""
+        patience = self._transport.settings.patience
+        for attempt in range(patience.attempts):
+            status, raw, retry_after = await self._ask_once(method, url, headers, body)
+            if status == 200:
+                return self._decode(raw)
+            if status not in RETRIED or attempt + 1 == patience.attempts:
+                break
+            await asyncio.sleep(delay_s(patience, attempt, retry_after, now_s=time.time()))
+        what = f'{method.capitalize()} "{url.partition("?")[0]}"'
+        if status in (401, 403) and self.credentials:
+            raise Unauthenticated(f"{what}: unauthorized: incorrect username or password")
+        has_credentials = bool(self.credentials)
+        raise refuse(
+            status, raw[:MAX_ERROR_BYTES], what=what, has_credentials=has_credentials, scheme="bearer"
+        )
+
+    async def _ask_once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, bytes, str]:
         sent = None if body is None else lambda: body
         response = await self._transport.send(
             method, url, headers=headers, body=sent, insecure=self._insecure
@@ -136,18 +157,7 @@ class Authenticator:
                 raw += more
         finally:
             response.release()
-        if response.status != 200:
-            what = f'{method.capitalize()} "{url.partition("?")[0]}"'
-            if response.status in (401, 403) and self.credentials:
-                raise Unauthenticated(f"{what}: unauthorized: incorrect username or password")
-            raise refuse(
-                response.status,
-                raw[:MAX_ERROR_BYTES],
-                what=what,
-                has_credentials=bool(self.credentials),
-                scheme="bearer",
-            )
-        return self._decode(raw)
+        return response.status, raw, response.headers.get("Retry-After", "")
 
     def _decode(self, raw: bytes) -> Token:
         what = "token of the registry"

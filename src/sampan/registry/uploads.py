@@ -3,7 +3,8 @@
 
 Implements: distribution-spec 1.1, "Pushing blobs": POST then PUT; PATCH with Content-Range and
 OCI-Chunk-Min-Length; "Mounting a blob from another repository".
-Holds: an upload that breaks is asked how far it came, and goes on from there.
+Holds: an upload that breaks is asked how far it came, and goes on from there; one that the registry has lost begins
+anew, as often as the registry's patience allows and no more.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sampan.errors import (
 )
 from sampan.oci.descriptor import Descriptor
 from sampan.registry.auth import Scopes, repository_scope
+from sampan.registry.blobs import has_blob
 from sampan.registry.exchange import Exchange
 from sampan.registry.failures import RangeRefused
 
@@ -114,19 +116,23 @@ async def _put_whole(exchange: Exchange, session: _Session, blob: Descriptor, pa
 async def _put_chunks(
     exchange: Exchange, session: _Session, blob: Descriptor, part: Part, sent: Sent
 ) -> None:
-    location, start, failures = session.location, 0, 0
+    location, start, failures, losses = session.location, 0, 0, 0
     size = max(CHUNK_BYTES, session.least_bytes)
     while start < blob.size:
         end = min(start + size, blob.size)
         try:
             location = await _patch(exchange, location, part, sent, span=(start, end))
             start, failures = end, 0
-        except (RangeRefused, Unavailable):
+        except (RangeRefused, Unavailable, NotFound):
             failures += 1
-            if failures >= exchange.patience.attempts:
+            if failures + losses >= exchange.patience.attempts:
                 raise
             await exchange.pause(failures - 1)
-            location, start = await _progress(exchange, location)
+            try:
+                location, start = await _progress(exchange, location)
+            except NotFound:  # the registry was restarted, or another one of several answers now
+                losses += 1
+                location, start = (await _begin(exchange)).location, 0
     await _finish(exchange, location, blob)
 
 
@@ -169,15 +175,19 @@ async def _progress(exchange: Exchange, location: str) -> tuple[str, int]:
 
 
 async def _finish(exchange: Exchange, location: str, blob: Descriptor) -> None:
-    async with exchange.request(
-        "PUT",
-        _with_digest(location, blob),
-        scopes=_scopes(exchange.endpoint.repository),
-        accept=(201, 204),
-        headers={"Content-Length": "0"},
-        body=_empty,
-    ):
-        return
+    try:
+        async with exchange.request(
+            "PUT",
+            _with_digest(location, blob),
+            scopes=_scopes(exchange.endpoint.repository),
+            accept=(201, 204),
+            headers={"Content-Length": "0"},
+            body=_empty,
+        ):
+            return
+    except NotFound:  # it was finished by a request whose answer never came
+        if not await has_blob(exchange, blob.digest):
+            raise
 
 
 async def _abandon(exchange: Exchange, location: str) -> None:
