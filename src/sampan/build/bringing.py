@@ -67,6 +67,7 @@ def bring_context(
 def _take(folder: str, name: str, path: str) -> None:
     with open(f"{folder}/{name}", "rb") as file:
         if is_archive(file.fileno()):
+            file.seek(0)
             unpack_context(file, path)
             return
     os.rename(f"{folder}/{name}", f"{path}/{_DOCKERFILE}")
