@@ -94,7 +94,8 @@ def _exporters(outputs: str, tags: tuple[str, ...]) -> list[Exporter]:
         raise InvalidArgument(f"outputs: {error}") from None
     exporters = [Exporter(one.type or "moby", dict(one.attrs or {})) for one in found] or [Exporter("moby")]
     for exporter in exporters:
-        exporter.attrs.setdefault("name", ",".join(tags))
+        if tags and exporter.type not in ("local", "tar"):
+            exporter.attrs.setdefault("name", ",".join(tags))
     return exporters
 
 
