@@ -26,6 +26,7 @@ from sampan.api.classic_progress import ClassicProgress
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.arguments import proxy_environment
+from sampan.build.attestation.options import parse_attestations, parse_words
 from sampan.build.caches.places import parse_export, parse_import
 from sampan.build.caches.using import cache_transports
 from sampan.build.calls import answer_call
@@ -173,6 +174,8 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "reproducible": values.get("sampan.reproducible", "") in ("yes", "check"),
         "repeats_steps": values.get("sampan.reproducible", "") == "check",
         "no_cache_stages": tuple(values.getall("sampan.no-cache-filter", [])),
+        "attestations": parse_attestations(parse_words(values.getall("sampan.attest", []))),
+        "remote": values.get("remote", ""),
         "outputs": _outputs(values.get("sampan.output", "")),
         "named_contexts": dict(_named_context(text) for text in values.getall("sampan.named-context", [])),
     }

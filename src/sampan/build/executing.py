@@ -55,6 +55,7 @@ class StepRunner:
     ) -> Result:
         """RUN."""
         services = self.services
+        services.facts.note_mounts(mount.mount for mount in planned)
         parts = [await services.blocking.run(describe_mount, services, mount) for mount in planned]
         platform = step.platform
         foreign = str(platform.plain) if platform and is_foreign(platform, host_platform()) else ""
@@ -170,7 +171,7 @@ class StepRunner:
         def say(data: bytes) -> None:
             loop.call_soon_threadsafe(vertex.log, 2, data)
 
-        await services.blocking.run(
+        commit = await services.blocking.run(
             services.workplace.repositories.check_out,
             wanted,
             folder,
@@ -178,6 +179,7 @@ class StepRunner:
             is_stopped=services.blocking.is_stopped,
             say=say,
         )
+        services.facts.note_git(repository.remote, commit)
         return ContextFolder(folder, PatternSet(()))
 
     async def _download(self, url: str, step: CopyStep, vertex: Vertex, stack: ExitStack) -> ContextFolder:
@@ -205,6 +207,8 @@ class StepRunner:
         )
         if fetched.folder:
             await services.blocking.run(services.workplace.keep_download, url, fetched)
+        if services.facts.are_wanted:
+            await services.blocking.run(services.facts.note_download, url, f"{folder}/{file_name(url)}")
         return ContextFolder(folder, PatternSet(()))
 
     async def _cached(

@@ -121,6 +121,7 @@ class GitCache:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._commits: dict[str, str] = {}
 
     def check_out(
         self,
@@ -147,7 +148,15 @@ class GitCache:
                 f"git source {source.remote}: expected checksum to match {source.commit}, got {commit}"
             )
         _check_out(git, bare, folder, source, commit)
+        self._commits = {path: one for path, one in self._commits.items() if os.path.isdir(path)}
+        self._commits[folder] = commit
         return commit
+
+    def commit_of(self, folder: str) -> str:
+        """The commit that a folder, or the one that it is in, is a checkout of; empty if it is none of ours."""
+        return next(
+            (self._commits[path] for path in self._commits if f"{folder}/".startswith(f"{path}/")), ""
+        )
 
     def sweep(self) -> None:
         """Remove what a killed fetch has left half made."""

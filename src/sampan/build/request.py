@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from sampan.build.attestation.options import Attestations
 from sampan.build.caches.places import CachePlace
 from sampan.build.exports.options import ExportOptions
 from sampan.build.seams import (
@@ -19,9 +19,6 @@ from sampan.build.seams import (
     SshAgents,
 )
 from sampan.transport.opening import Surroundings
-
-if TYPE_CHECKING:
-    from sampan.build.exports.attached import Attestor
 
 CONFIG_DIGEST = "containerimage.config.digest"
 DIGEST = "containerimage.digest"
@@ -70,7 +67,10 @@ class BuildRequest:
     outputs: tuple[ExportOptions, ...] = (ExportOptions(),)
     """What becomes of the result; images get the `tags`, else the names that their output has."""
     publisher: Publisher | None = None
-    attestors: tuple[Attestor, ...] = ()
+    attestations: Attestations = field(default_factory=Attestations)
+    """What is to be said of images that are made, in an index beside them."""
+    remote: str = ""
+    """The URL that the context came from."""
 
     @property
     def given_arguments(self) -> dict[str, str]:

@@ -17,6 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from sampan.build.arguments import platform_arguments, proxy_environment
+from sampan.build.attestation.attestor import plan_attestors
+from sampan.build.attestation.facts import note_request
 from sampan.build.blocking import Blocking
 from sampan.build.bringing import bring_context, unpack_context
 from sampan.build.built import Built
@@ -137,7 +139,7 @@ class Builder:
         references = [parse_reference(tag) for tag in request.tags]
         async with self.solve(request, progress) as product:
             exporting = Exporting(
-                product, names=references, publisher=request.publisher, attestors=request.attestors
+                product, names=references, publisher=request.publisher, attestors=plan_attestors(request)
             )
             response: dict[str, str] = {}
             for number, output in enumerate(request.outputs):
@@ -173,6 +175,7 @@ class Builder:
             caches,
         )
         services = self._services(request, blocking, build_args, imports)
+        services.facts.source = dockerfile.source
         if split:
             contexts = {
                 name: context if isinstance(context, ContextFolder) else SharedSource(context)
@@ -374,6 +377,7 @@ class Builder:
             inline_cache=any(place.kind == "inline" for place in request.cache_to),
             times=plan_times(request, build_args),
             comparison=Comparison() if request.repeats_steps else None,
+            facts=note_request(request, build_args, self.workplace.repositories.commit_of(request.context)),
         )
 
 

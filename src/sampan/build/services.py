@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sampan.build.attestation.facts import BuildFacts
 from sampan.build.blocking import Blocking
 from sampan.build.cache import BuildCache, Result
 from sampan.build.cache_mounts import CacheMounts
@@ -166,6 +167,7 @@ class StepServices:
     inline_cache: bool = False
     times: Times = field(default_factory=Times)
     comparison: Comparison | None = None
+    facts: BuildFacts = field(default_factory=BuildFacts)
     made: dict[str, Result] = field(default_factory=dict)
 
     def folder(self, result: Result) -> str:

@@ -180,10 +180,9 @@ class Solver:
     async def _resolve(self, origin: FromImage, stage: Stage) -> BaseImage:
         name = f"[internal] load metadata for {origin.reference}"
         with self.reporter.vertex(name) as vertex:
+            platform = origin.platform or stage.platform
             try:
-                return await self._images.resolve(
-                    origin.reference, origin.platform or stage.platform, pull=self._pull
-                )
+                image = await self._images.resolve(origin.reference, platform, pull=self._pull)
             except (NotFound, Unavailable, Unsupported) as error:
                 raise BuildFailed(
                     error.message,
@@ -192,6 +191,8 @@ class Solver:
                     location=stage.start.location,
                     hint=error.hint,
                 ) from error
+            self.services.facts.note_image(origin.reference, (platform or image.config.platform).plain, image)
+            return image
 
     def _tree_of(self, image: BaseImage) -> Result:
         chain = image.config.chain_ids

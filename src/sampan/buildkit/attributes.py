@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sampan.build.attestation.options import Attestations, parse_attestations
 from sampan.errors import InvalidArgument, Unsupported
 
 FRONTEND = "dockerfile.v0"
@@ -45,11 +46,11 @@ class Wanted:
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int | None = None
     request_id: str = ""
+    attestations: Attestations = field(default_factory=Attestations)
 
 
 def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
     """The frontend's options."""
-    _refuse(attributes)
     images, folders = _named_contexts(attributes)
     context = attributes.get("context", "")
     return Wanted(
@@ -72,14 +73,8 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
         extra_hosts=tuple(_extra_hosts(attributes.get("add-hosts", ""))),
         shm_size_bytes=_size(attributes.get("shm-size", "")),
         request_id=attributes.get("requestid", ""),
+        attestations=parse_attestations(_prefixed(attributes, "attest:")),
     )
-
-
-def _refuse(attributes: Mapping[str, str]) -> None:
-    for name, value in _prefixed(attributes, "attest:").items():
-        words = value.split(",")
-        if "disabled=true" not in words and "inline-only=true" not in words:
-            raise Unsupported(f"--attest type={name}: attestations are not supported yet")
 
 
 def _named_contexts(attributes: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -13,18 +13,21 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sampan.build.attestation.attestor import plan_attestors
 from sampan.build.built import Built
 from sampan.build.dockerfile.location import DockerfileError
 from sampan.build.errors import BuildFailed
+from sampan.build.exports.attached import Attestor
 from sampan.build.exports.exporting import Exporting
+from sampan.build.exports.options import ExportOptions
 from sampan.build.product import Product
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
 from sampan.buildkit.caching import plan_exports
-from sampan.buildkit.exporting import export, plan_exporters
+from sampan.buildkit.exporting import export, parse_outputs, plan_exporters
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
 from sampan.buildkit.messages.values import Status
@@ -100,6 +103,11 @@ class Build:
         made = list(self.refs)
         return sorted(refs, key=lambda ref: made.index(ref) if ref in self.refs else len(made))
 
+    def plan_attestors(self, outputs: Sequence[ExportOptions]) -> tuple[Attestor, ...]:
+        """Who makes the attestations that the client wants of images."""
+        request = self._solving.request
+        return plan_attestors(replace(request, outputs=tuple(outputs))) if request is not None else ()
+
     async def export_caches(self, product: Product) -> None:
         """Write the caches that the client wants."""
         if self._solving.request is not None:
@@ -167,7 +175,11 @@ class Builds:
         if not refs:
             return {}
         product = Product(tuple(map(build.find, build.in_order(refs))), split)
-        exporting = Exporting(product, publisher=self._outside.publisher(session.credentials))
+        exporting = Exporting(
+            product,
+            publisher=self._outside.publisher(session.credentials),
+            attestors=build.plan_attestors(parse_outputs(exporters)),
+        )
         response = await export(product, exporters, session, exporting)
         await build.export_caches(product)
         return response

@@ -6,7 +6,7 @@ Answers are BuildKit's by name: clients write image ids to ``--iidfile`` and ``-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
 from sampan.build.exports.archives import are_files_split, platform_folder
@@ -27,6 +27,11 @@ def plan_exporters(request: SolveRequest) -> list[Exporter]:
     for exporter in exporters:
         _parse(exporter)
     return list(exporters)
+
+
+def parse_outputs(exporters: Iterable[Exporter]) -> list[ExportOptions]:
+    """The same as outputs of a build."""
+    return [_parse(exporter) for exporter in exporters]
 
 
 def _parse(exporter: Exporter) -> ExportOptions:

@@ -115,6 +115,8 @@ class Solving:
             secrets=self._session,
             agents=SessionAgents(self._session, self._builder.workplace),
             images=self.images,
+            attestations=wanted.attestations,
+            remote=wanted.remote,
         )
 
     async def _fetch(self, wanted: Wanted) -> tuple[str, dict[str, ContextSource]]:

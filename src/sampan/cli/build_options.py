@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
+from sampan.cli.build_attest import plan_attestations
 from sampan.cli.build_dates import EPOCH, plan_reproducible, rewrites_times
 from sampan.cli.build_output import plan_outputs
 from sampan.cli.env import read_labels
@@ -38,6 +39,7 @@ _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY
 FLAGS = (
     several("add-host", 'Add a custom host-to-IP mapping (format: "host:ip")', shows="strings"),
     several("annotation", "Add annotation to the image", shows="stringArray"),
+    several("attest", 'Attestation parameters (format: "type=sbom")', shows="stringArray"),
     several("build-arg", "Set build-time variables", shows="stringArray"),
     several("build-context", "Additional build contexts (e.g., name=path)", shows="stringArray"),
     several(
@@ -67,7 +69,7 @@ FLAGS = (
     several("output", 'Output destination (format: "type=local,dest=path")', short="o", shows="stringArray"),
     several("platform", "Set target platform for build", shows="stringArray"),
     text("progress", 'Set type of progress output ("auto", "plain", "quiet", "rawjson", "tty")'),
-    text("provenance", 'Shorthand for "--attest=type=provenance"; accepted, none is made'),
+    text("provenance", 'Shorthand for "--attest=type=provenance"'),
     switch("pull", "Always attempt to pull all referenced images"),
     switch("push", 'Shorthand for "--output=type=registry"'),
     switch("quiet", "Suppress the build output and print image ID on success", short="q"),
@@ -77,7 +79,7 @@ FLAGS = (
         ' ("true", "check": run every step twice)',
         implied="true",
     ),
-    text("sbom", 'Shorthand for "--attest=type=sbom"; accepted, none is made'),
+    text("sbom", 'Shorthand for "--attest=type=sbom"'),
     several(
         "secret",
         'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
@@ -124,6 +126,7 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
         "sampan.ssh": plan_agents(options.several("ssh"), environ),
         "sampan.named-context": [plan_named_context(word) for word in options.several("build-context")],
     }
+    query["sampan.attest"] = plan_attestations(options)
     query["sampan.reproducible"] = plan_reproducible(options)
     query["sampan.rewrite-timestamp"] = rewrites_times(options.several("output"))
     if options.given("shm-size"):

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from sampan.content.store import ContentStore
 from sampan.errors import SampanError
-from sampan.oci.descriptor import Descriptor
+from sampan.oci.descriptor import Descriptor, decode_descriptor
 from sampan.oci.digest import Digest
+from sampan.oci.document import decode_object, get_string
 from sampan.oci.index import Index, decode_index, is_attestation
 from sampan.oci.manifest import Manifest, decode_manifest
 
@@ -30,6 +31,17 @@ def iter_blobs(manifest: Manifest) -> Iterator[Descriptor]:
     """What a manifest names."""
     yield manifest.config
     yield from manifest.layers
+
+
+def subject_of(manifest: Manifest) -> Digest | None:
+    """The image that an attestation refers to by itself, not only by its line in the index."""
+    subject = decode_object(manifest.raw, "manifest").get("subject")
+    return decode_descriptor(subject, "subject").digest if subject is not None else None
+
+
+def artifact_type_of(manifest: Manifest) -> str:
+    """What a registry is to say of it in its list of referrers."""
+    return get_string(decode_object(manifest.raw, "manifest"), "artifactType", "manifest")
 
 
 def iter_attached_digests(content: ContentStore, index: Descriptor) -> Iterator[Digest]:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from sampan.errors import NotFound
-from sampan.image.attachments import iter_blobs
+from sampan.image.attachments import artifact_type_of, iter_blobs, subject_of
 from sampan.image.model import Image
 from sampan.image.packaging import (
     Platforms,
@@ -172,7 +172,13 @@ class Pusher:
     async def _push_attestation(self, manifest: Manifest, sending: _Sending) -> None:
         for blob in iter_blobs(manifest):
             await self._send(sending, blob, (), Meter(ignore, "", blob.size))
-        await sending.repository.put_manifest(str(manifest.digest), manifest.raw, manifest.media_type)
+        subject = subject_of(manifest)
+        if subject is None:
+            name = str(manifest.digest)
+            await sending.repository.put_manifest(name, manifest.raw, manifest.media_type)
+        else:
+            described = replace(manifest.descriptor, artifact_type=artifact_type_of(manifest))
+            await sending.repository.put_referrer(subject, manifest.raw, described)
 
     async def _as_schema_2(self, image: Image, manifest: Manifest, sending: _Sending) -> Manifest:
         """The manifest in Docker's form; layers that it cannot name are sent once more, as gzip."""

@@ -29,7 +29,7 @@ _TRUE, _FALSE = frozenset({"1", "t", "true"}), frozenset({"0", "f", "false"})
 
 _IMAGES = (
     *("name", "compression", "compression-level", "force-compression", "oci-mediatypes"),
-    *("rewrite-timestamp", "buildinfo", "buildinfo-attrs"),
+    *("rewrite-timestamp", "buildinfo", "buildinfo-attrs", "oci-artifact"),
 )
 _KNOWN = {
     IMAGE: (*_IMAGES, "push", "unpack", "store"),
@@ -46,7 +46,6 @@ _FIXED = {
     "registry.insecure": False,
     "name-canonical": False,
     "prefer-nondist-layers": False,
-    "oci-artifact": False,
 }
 
 
@@ -62,6 +61,8 @@ class ExportOptions:
     annotations: Annotations = field(default_factory=Annotations)
     splits: bool | None = None
     """Whether files are put below a folder for each platform; None: if there are several."""
+    has_artifacts: bool = False
+    """Whether attestations have the image as their subject, so that registries list them as its referrers."""
 
     @property
     def is_archive(self) -> bool:
@@ -94,6 +95,7 @@ def parse_options(kind: str, attributes: Mapping[str, str]) -> ExportOptions:
         not _flag(kind, attributes, "oci-mediatypes", default=True),
         parse_annotations(attributes),
         _flag(kind, attributes, "platform-split") if "platform-split" in attributes else None,
+        _flag(kind, attributes, "oci-artifact"),
     )
 
 

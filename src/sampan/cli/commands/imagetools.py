@@ -41,7 +41,11 @@ def run_inspect(context: Context, options: Options, arguments: list[str]) -> int
     async def work(registries: Registries) -> tuple[Document, dict[str, Any] | None]:
         around = surroundings(context, registries)
         found = await look_up(name, around)
-        shown = None if options.switch("raw") or template == _DEFAULT else await _describe(found, around)
+        shown = (
+            None
+            if options.switch("raw") or template == _DEFAULT
+            else await _describe(found, around, template)
+        )
         return found.document, shown
 
     document, shown = run_with_registries(context, work)
@@ -147,8 +151,9 @@ def _annotations(words: list[str]) -> dict[str, str]:
     return found
 
 
-async def _describe(found: Found, around: Surroundings) -> dict[str, Any]:
-    """What a template sees: Name, Manifest, and Image, which is a config or one for each platform."""
+async def _describe(found: Found, around: Surroundings, template: str) -> dict[str, Any]:
+    """What a template sees: Name, Manifest, Image (a config, or one for each platform), Provenance and SBOM."""
+    from sampan.cli.attested import read_attestations, wants_attestations
     from sampan.cli.oci_fields import fields
     from sampan.oci.descriptor import encode_descriptor
     from sampan.oci.document import decode_object
@@ -166,7 +171,8 @@ async def _describe(found: Found, around: Surroundings) -> dict[str, Any]:
             for child in decode_index(document.raw, document.media_type).manifests
             if not is_attestation(child)
         }
-    return {"Name": str(found.reference), "Manifest": fields(manifest), "Image": fields(image)}
+    told = {"Name": str(found.reference), "Manifest": fields(manifest), "Image": fields(image)}
+    return told | (await read_attestations(found) if wants_attestations(template) else {})
 
 
 async def _config(found: Found, document: Document, around: Surroundings) -> dict[str, Any]:
