@@ -400,10 +400,17 @@ def test_pages_show_signatures_and_escape_what_was_pushed(guarded: ServedRegistr
     ada.push_image("team/signed", digest.replace(":", "-") + ".sig", [b"by tag"])
     ada.push_image("team/signed", "about", [b"by the API"], **about)
     page = ada.ask("GET", "/-/team/signed:v1").body.decode()
+    predicate = {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"}
+    ada.push_image("team/signed", "attested", [b"an attestation"], **about, annotations=predicate)
+    page = ada.ask("GET", "/-/team/signed:v1").body.decode()
     assert page.count("✔ signature") == 2
+    assert "https://slsa.dev/provenance/v1" in page
     assert evil not in page
     assert "&lt;script&gt;" in page
-    assert "✔ 2" in ada.ask("GET", "/-/team/signed").body.decode()
+    tags = ada.ask("GET", "/-/team/signed").body.decode()
+    assert tags.count("✔") == 1
+    assert ".sig" not in tags, "what is attached to an image stands on its page"
+    assert "v1</a>" in tags
 
 
 def test_figures_add_up_over_all_workers(guarded: ServedRegistry) -> None:

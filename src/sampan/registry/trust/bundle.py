@@ -30,14 +30,14 @@ from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_BUNDLE_BYTES = 128 << 10
 
-_PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
-_ANNOTATIONS = {"dev.sigstore.bundle.content": "dsse-envelope", _PREDICATE_ANNOTATION: PREDICATE_TYPE}
+PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
+_ANNOTATIONS = {"dev.sigstore.bundle.content": "dsse-envelope", PREDICATE_ANNOTATION: PREDICATE_TYPE}
 _WHAT = "signature bundle"
 
 
 def may_sign(referrer: Descriptor) -> bool:
     """Whether a referrer may be a signature: attestations have the same type and say so, if they say anything."""
-    return referrer.annotations.get(_PREDICATE_ANNOTATION, PREDICATE_TYPE) == PREDICATE_TYPE
+    return referrer.annotations.get(PREDICATE_ANNOTATION, PREDICATE_TYPE) == PREDICATE_TYPE
 
 
 def encode_bundle(signature: Signature, hint: str) -> bytes:

@@ -2,6 +2,7 @@
 """What the pages show, read from the storage: plain values for the templates.
 
 Holds: the amount of work is bounded: pages have ends, and a manifest that cannot be read is shown as far as it can.
+A tag that holds the signatures of an image that is here is shown with the image, and not as one of its own.
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ from sampan.errors import DataCorrupt, NotFound
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import parse_digest
 from sampan.oci.document import decode_object
+from sampan.oci.media_type import CONFIGS
+from sampan.registry.referrers import is_attachment_tag
 from sampan.registry.server.storage.documents import Document
 from sampan.registry.server.storage.index import Record, RepositoryIndex
 from sampan.registry.server.storage.quota import repository_bytes
 from sampan.registry.server.storage.repository import Repository
+from sampan.registry.trust.bundle import BUNDLE_TYPE, PREDICATE_ANNOTATION
+from sampan.registry.trust.payload import PREDICATE_TYPE
 
 PAGE = 100
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_ANNOTATIONS = 30
 _SIGNATURE_TYPES = ("cosign", "sigstore", "notary", "signature")
+_PREDICATES = ("https://", "http://")
 _UNREADABLE = (DataCorrupt, FileNotFoundError)
 
 
@@ -48,6 +54,8 @@ class ReferrerView:
     @property
     def is_signature(self) -> bool:
         """Whether it looks like one."""
+        if self.kind.startswith(_PREDICATES):
+            return self.kind == PREDICATE_TYPE
         return any(word in self.kind for word in _SIGNATURE_TYPES)
 
 
@@ -68,22 +76,22 @@ class ImageView:
     annotations: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
     @property
-    def signatures(self) -> int:
-        """How many there are."""
-        return sum(one.is_signature for one in self.referrers)
+    def is_signed(self) -> bool:
+        """Whether there is a signature, whoever's; how many is not said, as one may be kept in two ways."""
+        return any(one.is_signature for one in self.referrers)
 
 
 def view_repository(repository: Repository) -> RepositoryView:
     """One row of the front page."""
     index = repository.index()
     pushed = max((mark.pushed_ns for mark in index.tags.values()), default=0)
-    return RepositoryView(repository.name, len(index.tags), repository_bytes(repository), pushed)
+    return RepositoryView(repository.name, len(_own_tags(index)), repository_bytes(repository), pushed)
 
 
 def view_tags(repository: Repository, last: str) -> tuple[list[ImageView], str]:
     """A page of a repository's tags, and where the next begins."""
     index = repository.index()
-    names = sorted(index.tags)
+    names = _own_tags(index)
     names = names[bisect_right(names, last) :]
     page = [_view(repository, index, index.manifests[index.tags[tag].digest], tag) for tag in names[:PAGE]]
     return page, names[PAGE - 1] if len(names) > PAGE else ""
@@ -98,10 +106,18 @@ def view_image(repository: Repository, reference: str) -> ImageView:
     return _view(repository, index, record, reference)
 
 
+def _own_tags(index: RepositoryIndex) -> list[str]:
+    return sorted(
+        tag
+        for tag in index.tags
+        if not (is_attachment_tag(tag) and tag.partition(".")[0].replace("-", ":", 1) in index.manifests)
+    )
+
+
 def _view(repository: Repository, index: RepositoryIndex, record: Record, name: str) -> ImageView:
     mark = index.tags.get(name)
     pushed_ns = mark.pushed_ns if mark else record.pushed_ns
-    referrers = list(_iter_referrers(index, record.digest))
+    referrers = list(_iter_referrers(repository, index, record.digest))
     try:
         document = repository.document(record)
     except _UNREADABLE:
@@ -114,7 +130,7 @@ def _view(repository: Repository, index: RepositoryIndex, record: Record, name: 
         own + sum(child.size for child in children),
         pushed_ns,
         name,
-        record.artifact_type,
+        "" if record.artifact_type in CONFIGS else record.artifact_type,
         _platforms(repository, document, children),
         document.blobs[1:],
         children,
@@ -147,14 +163,24 @@ def _platforms(repository: Repository, document: Document, children: Iterable[Im
     return [_format_platform(source)] if isinstance(source.get("os"), str) else []
 
 
+def _statement_kind(repository: Repository, record: Record) -> str:
+    """A bundle is a signature or an attestation, and says which."""
+    with suppress(*_UNREADABLE):
+        return (repository.document(record).annotations or {}).get(PREDICATE_ANNOTATION, record.artifact_type)
+    return record.artifact_type
+
+
 def _format_platform(source: Mapping[str, object]) -> str:
     parts = (source.get("os"), source.get("architecture"), source.get("variant"))
     return "/".join(part for part in parts if isinstance(part, str) and part)[:64]
 
 
-def _iter_referrers(index: RepositoryIndex, digest: str) -> Iterable[ReferrerView]:
+def _iter_referrers(repository: Repository, index: RepositoryIndex, digest: str) -> Iterable[ReferrerView]:
     for referrer in index.referrers.get(digest, ())[:PAGE]:
-        kind = index.manifests[referrer].artifact_type or index.manifests[referrer].media_type
+        record = index.manifests[referrer]
+        kind = record.artifact_type or record.media_type
+        if kind == BUNDLE_TYPE:
+            kind = _statement_kind(repository, record)
         yield ReferrerView(referrer, kind, "referrers API")
     parsed = parse_digest(digest)
     for ending, kind in ((".sig", "cosign signature"), (".att", "attestation"), (".sbom", "sbom")):
