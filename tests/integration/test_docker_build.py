@@ -142,7 +142,6 @@ def test_a_missing_dockerfile(docker: DockerClient, project: Path) -> None:
 def test_what_we_do_not_do_is_refused_by_name(docker: DockerClient, project: Path, tmp_path: Path) -> None:
     for flag, said in {
         f"--cache-to=type=local,dest={tmp_path}/cache": "--cache-to type=local",
-        "--platform=linux/amd64,linux/arm64": "one platform a build",
         f"--output=type=oci,tar=false,dest={tmp_path}/oci": "tar=false",
     }.items():
         assert said in docker.fails("build", flag, str(project))
@@ -155,7 +154,6 @@ def test_checks(docker: DockerClient, project: Path) -> None:
     assert done.returncode == 1
     assert "WARNING: JSONArgsRecommended" in done.stdout
     assert "   3 | >>> CMD echo hi" in done.stdout
-    assert "frontend.outline is not supported" in docker.fails("build", "--call", "outline", str(project))
 
 
 def test_secrets(docker: DockerClient, project: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sampan.build.arguments import proxy_environment
 from sampan.build.caches.places import CachePlace
+from sampan.build.calls import answer_call
 from sampan.build.dockerignore import ignore_file_names
 from sampan.build.origins import read_ignore_file
 from sampan.build.patterns import PatternSet
@@ -23,7 +24,15 @@ from sampan.buildkit.agents import SessionAgents
 from sampan.buildkit.attributes import Wanted, parse_attributes
 from sampan.buildkit.caching import CachePlan, plan_imports
 from sampan.buildkit.contexts import BroughtContext, SessionContext, SessionFiles
-from sampan.buildkit.linting import LINT, format_lint
+from sampan.buildkit.questions import (
+    DESCRIBE,
+    LINT,
+    OUTLINE,
+    TARGETS,
+    format_answer,
+    format_lint,
+    format_questions,
+)
 from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.session import Session
 from sampan.errors import InvalidArgument, Unsupported
@@ -86,10 +95,16 @@ class Solving:
         return await self._stack.enter_async_context(self._builder.solve(request, record.tell))
 
     async def answer(self, attributes: Mapping[str, str]) -> dict[str, bytes]:
-        """A question about the Dockerfile instead of a build: of BuildKit's methods the checks."""
+        """A question about the Dockerfile instead of a build."""
         wanted = parse_attributes(attributes)
+        if wanted.request_id == DESCRIBE:
+            return format_questions()
+        if wanted.request_id in (OUTLINE, TARGETS):
+            method = wanted.request_id.removeprefix("frontend.")
+            told = await answer_call(self._builder, await self._plan(wanted), method)
+            return format_answer(told.value, told.text)
         if wanted.request_id != LINT:
-            raise Unsupported(f"build method {wanted.request_id} is not supported yet")
+            raise Unsupported(f"build method {wanted.request_id} is not supported")
         request = await self._plan(wanted)
         context = request.sources.get("")
         ignored = PatternSet(context.excluded if isinstance(context, SessionContext) else ())
