@@ -21,6 +21,7 @@ from sampan.api.app import RESOURCES
 from sampan.api.unsupported import NOT_YET
 from sampan.cli.catalogue import COMMANDS
 from sampan.cli.command import Command
+from sampan.cli.compose_flags import PROJECT_FLAGS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "compatibility.md"
@@ -63,7 +64,7 @@ def render() -> str:
         "## Limits that are not a command's or a flag's",
         "\n".join(f"- {line}" for line in NOTES["limits"]["lines"]),
         "## Commands and flags",
-        "Flags that are full are not listed. Of `compose`, watch, publish and bridge miss; `swarm` is not there.",
+        "Flags that are full are not listed; `compose` is its flags before a subcommand. `swarm` is not there.",
         _table(
             ("command", "status", "flags: full", "flags that are not"),
             [_command_row(*row) for row in commands],
@@ -84,12 +85,11 @@ def render() -> str:
 
 
 def iter_commands() -> Iterable[tuple[str, str, list[tuple[str, str, str]]]]:
-    """(command, status, [(flag, status, note)]) for each of Docker's commands but compose's."""
+    """(command, status, [(flag, status, note)]) for each of Docker's commands."""
     documented: dict[str, list[str]] = defaultdict(list)
     for line in (ROOT / "tests/reference/docker-cli.tsv").read_text().splitlines()[2:]:
         command, flag, *_ = line.split("\t")
-        if not command.startswith("compose"):
-            documented[command].append(flag)
+        documented[command].append(flag)
     for command, flags in sorted(documented.items()):
         ours = find_command(command)
         note = NOTES["commands"].get(command, {})
@@ -114,6 +114,8 @@ def _flag_row(command: str, flag: str, declared: set[str]) -> tuple[str, str, st
 
 def find_command(words: str) -> Command | None:
     """Our command of these words, if the catalogue has it."""
+    if words == "compose":
+        return Command(words, run=lambda *_: 0, summary="", flags=PROJECT_FLAGS)
     entry = COMMANDS.get(words)
     return entry.load() if entry else None
 

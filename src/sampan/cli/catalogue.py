@@ -137,6 +137,8 @@ COMMANDS: dict[str, Entry] = {
     "compose images": Entry("compose.reports:IMAGES", "List images used by the created containers"),
     "compose logs": Entry("compose.logs", "View output from containers"),
     "compose ls": Entry("compose.reports:LS", "List running compose projects"),
+    "compose publish": Entry("compose.publish", "Publish compose application"),
+    "compose bridge": Entry("compose.bridge", "Convert compose files into another model; not supported"),
     "compose port": Entry("compose.one:PORT", "Print the public port for a port binding"),
     "compose ps": Entry("compose.ps", "List containers"),
     "compose pull": Entry("compose.making:PULL", "Pull service images"),

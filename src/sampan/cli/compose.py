@@ -64,6 +64,7 @@ def make_load_options(context: Context, **given: Any) -> LoadOptions:
         cwd=os.getcwd(),
         warn=context.out.warn,
         read_stdin=_read_stdin,
+        fetch=lambda name: _fetch(context, name),
         **given,
     )
 
@@ -83,6 +84,12 @@ def load_tree(context: Context, **given: Any) -> tuple[Found, Table]:
     from sampan.compose.loading import load_tree as load
 
     return load(make_invocation(context), make_load_options(context, **given))
+
+
+def _fetch(context: Context, name: str) -> str:
+    from sampan.cli.compose_published import fetch_project
+
+    return fetch_project(context, name)
 
 
 def _read_stdin() -> bytes:

@@ -98,9 +98,11 @@ def building(context: Context, options: Options) -> BuildSettings:
     """How images are built: SAMPAN_HOST_CA is for people who always sit behind such a proxy."""
     from sampan.compose.build_plan import BuildSettings
 
+    host_ca = True if context.environ.get("SAMPAN_HOST_CA") == "1" else None
     if options.given("host-ca"):
-        return BuildSettings(host_ca=options.switch("host-ca"))
-    return BuildSettings(host_ca=True if context.environ.get("SAMPAN_HOST_CA") == "1" else None)
+        host_ca = options.switch("host-ca")
+    quiet = options.declares("quiet-build") and options.switch("quiet-build")
+    return BuildSettings(host_ca=host_ca, quiet=quiet)
 
 
 def load_or_infer(context: Context, services: Sequence[str] = ()) -> Project:

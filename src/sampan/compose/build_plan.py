@@ -31,6 +31,7 @@ class BuildSettings:
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     memory_bytes: int = 0
     host_ca: bool | None = None
+    quiet: bool = False
 
 
 def plan_build_query(project: Project, service: Service, image: str, settings: BuildSettings) -> Query:

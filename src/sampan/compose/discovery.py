@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sampan.compose.dotenv import parse_dotenv
 from sampan.compose.errors import ComposeError, NoComposeFileError
 from sampan.compose.naming import check_name
-from sampan.compose.sources import STDIN, LoadOptions, check_local
+from sampan.compose.sources import STDIN, LoadOptions
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDE_NAMES = (
@@ -83,7 +83,9 @@ class _Search:
         )
 
     def _absolute(self, path: str) -> str:
-        return path if path == STDIN else os.path.normpath(os.path.join(self._asked.cwd, check_local(path)))
+        if path == STDIN:
+            return path
+        return os.path.normpath(os.path.join(self._asked.cwd, self._options.locate(path)))
 
     def _working_dir(self) -> str:
         if self._asked.project_directory:

@@ -12,7 +12,7 @@ from sampan.compose.documents import apply_resets
 from sampan.compose.errors import ComposeError, Path
 from sampan.compose.merging import merge_services
 from sampan.compose.path_resolution import resolve_paths
-from sampan.compose.sources import LoadOptions, Place, check_local
+from sampan.compose.sources import LoadOptions, Place
 from sampan.compose.tree import Table, Value, copy_tree, find_mark
 
 Resets = tuple[Path, ...]
@@ -76,7 +76,8 @@ class Extender:
         if other is not None and not isinstance(other, str):
             raise self._error(service, name, "file must be a string")
         if other is not None:
-            check_local(other, find_mark(service, ("extends",)), ("services", name, "extends"))
+            mark = find_mark(service, ("extends",))
+            other = self._options.locate(other, mark, ("services", name, "extends"))
         return extends["service"], other
 
     def _open(self, other: str, name: str, service: Table) -> tuple[Table, Resets, str]:

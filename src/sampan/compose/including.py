@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from sampan.compose.dotenv import parse_dotenv
 from sampan.compose.errors import ComposeError, Mark, Path
-from sampan.compose.sources import LoadOptions, Place, check_local
+from sampan.compose.sources import LoadOptions, Place
 from sampan.compose.tree import Series, Table, Value
 
 LoadFiles = Callable[[list[str], Place, tuple[str, ...]], Table]
@@ -43,7 +43,7 @@ class Includer:
         long_form = Table([("path", entry)]) if isinstance(entry, str) else entry
         if not isinstance(long_form, Table):
             raise ComposeError("must be a string or a mapping", mark=mark, path=path)
-        names = [check_local(name, mark, path) for name in _texts(long_form, "path", mark, path)]
+        names = [self._options.locate(name, mark, path) for name in _texts(long_form, "path", mark, path)]
         files = [self._place.absolute(name) for name in names]
         if not files:
             raise ComposeError("path is missing", mark=mark, path=path)

@@ -14,23 +14,24 @@ VALUE_KEY = "x-#value"  # what the variable of a secret or config had where the 
 
 
 _REMOTE = ("https://", "http://", "git://", "ssh://", "oci://", "git@", "github.com/")
+_PUBLISHED = "oci://"
 
 
-def check_local(path: str, mark: Mark | None = None, where: Path = ()) -> str:
-    """The path of a compose file, if it is on this machine."""
-    if path.startswith(_REMOTE):
-        raise ComposeError(
-            f'not supported: compose files from elsewhere: "{path}"',
-            mark=mark,
-            path=where,
-            hint="fetch it first, and name the local file",
-        )
-    return path
+def is_remote(path: str) -> bool:
+    """Whether a compose file is named that is not on this machine."""
+    return path.startswith(_REMOTE)
+
+
+def _refuse_published(name: str) -> str:
+    raise ComposeError(f'not supported here: compose files from registries: "{name}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """How a project is read; each switch is a flag of ``compose config``."""
+    """How a project is read; each switch is a flag of ``compose config``.
+
+    `fetch` brings a published project here, and gives the path of its compose file.
+    """
 
     interpolate: bool = True
     normalize: bool = True
@@ -42,7 +43,21 @@ class LoadOptions:
     cwd: str = ""
     warn: Callable[[str], None] = print
     read_stdin: Callable[[], bytes] = lambda: b""
+    fetch: Callable[[str], str] = _refuse_published
     seen_versions: set[str] = field(default_factory=set)
+
+    def locate(self, path: str, mark: Mark | None = None, where: Path = ()) -> str:
+        """The path of a compose file on this machine: one that was published (``oci://NAME``) is fetched."""
+        if path.startswith(_PUBLISHED):
+            return self.fetch(path.removeprefix(_PUBLISHED))
+        if is_remote(path):
+            raise ComposeError(
+                f'not supported: compose files from elsewhere: "{path}"',
+                mark=mark,
+                path=where,
+                hint="fetch it first, and name the local file",
+            )
+        return path
 
     def read(self, path: str) -> bytes:
         """The content of a file of the project."""

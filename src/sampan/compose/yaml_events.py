@@ -20,15 +20,20 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Scalar:
-    """A leaf; `plain` when it has no quotes, so that its text decides what it is."""
+    """A leaf; `plain` when it has no quotes, so that its text decides what it is.
 
-    __slots__ = ("line", "plain", "tag", "text")
+    It is written from the character `start` of the file up to `end`, quotes included.
+    """
 
-    def __init__(self, text: str, *, tag: str, plain: bool, line: int) -> None:
+    __slots__ = ("end", "line", "plain", "start", "tag", "text")
+
+    def __init__(self, text: str, *, tag: str, plain: bool, line: int, start: int = 0, end: int = 0) -> None:
         self.text = text
         self.tag = tag
         self.plain = plain
         self.line = line
+        self.start = start
+        self.end = end
 
 
 class Sequence:
@@ -118,7 +123,9 @@ class _Composer:
         tag = event.tag or ""
         node: Node
         if isinstance(event, yaml.ScalarEvent):
-            node = Scalar(event.value, tag=tag, plain=event.implicit[0], line=line)
+            start = event.start_mark.index if event.start_mark else 0
+            end = event.end_mark.index if event.end_mark else start
+            node = Scalar(event.value, tag=tag, plain=event.implicit[0], line=line, start=start, end=end)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = Sequence(tag=tag, line=line)
         else:

@@ -156,6 +156,8 @@ class ImageWork:
     def _follow(self, service: Service, subject: str, answer: Any) -> str:
         image_id = ""
         for message in self._until_interrupted(answer):
+            if self._settings.quiet and ("sampan" in message or "stream" in message):
+                continue
             if "sampan" in message:
                 self._report.build_event(subject, message["sampan"])
             elif "stream" in message:

@@ -105,9 +105,12 @@ def restart(context: Context, options: Options, arguments: list[str]) -> int:
 
 
 def kill(context: Context, options: Options, arguments: list[str]) -> int:
-    """Send a signal to those that run."""
+    """Send a signal to those that run; with --remove-orphans those of services that are gone, too."""
     engine, signal = context.engine, options.text("signal")
     found = [each for each in containers_of(context, arguments) if each.state in _RUNNING]
+    if not options.switch("remove-orphans"):
+        known = load_or_infer(context).all_services
+        found = [each for each in found if each.service in known]
     if not found:
         context.out.note("no container to kill")
         return 0

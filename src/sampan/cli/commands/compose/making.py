@@ -46,7 +46,7 @@ def build(context: Context, options: Options, arguments: list[str]) -> int:
         work = open_work(context, options, project, display)
         work.pull(plan, UpSettings(building=_build_settings(context, options, project)))
     if options.switch("push"):
-        _push(context, options, project)
+        push_images(context, options, project)
     return 0
 
 
@@ -104,11 +104,12 @@ def push(context: Context, options: Options, arguments: list[str]) -> int:
     """Send the images that are built here to their registries."""
     project = load_project(context).with_enabled(arguments)
     project = project.with_selected(arguments, dependencies=options.switch("include-deps"))
-    _push(context, options, project)
+    push_images(context, options, project)
     return 0
 
 
-def _push(context: Context, options: Options, project: Project) -> None:
+def push_images(context: Context, options: Options, project: Project) -> None:
+    """Send the images of services that are built here."""
     from sampan.cli.pulling import show_transfer, split_reference
     from sampan.client.credentials import CredentialStore
 
@@ -122,7 +123,8 @@ def _push(context: Context, options: Options, project: Project) -> None:
             continue
         try:
             answer = context.engine.images.push(repository, tag, credentials=store.header_for(service.image))
-            show_transfer(context, answer, quiet=options.switch("quiet"), to_stderr=True)
+            quiet = options.declares("quiet") and options.switch("quiet")
+            show_transfer(context, answer, quiet=quiet, to_stderr=True)
         except SampanError as error:
             if not (options.declares("ignore-push-failures") and options.switch("ignore-push-failures")):
                 raise

@@ -7,7 +7,7 @@ import os
 
 from sampan.cli.command import Command, at_least, between, exactly
 from sampan.cli.compose_flags import DRY_RUN
-from sampan.cli.compose_session import containers_of
+from sampan.cli.compose_session import containers_of, is_dry_run
 from sampan.cli.flags import number, several, switch, text
 from sampan.cli.options import Options
 from sampan.errors import InvalidArgument, NotFound
@@ -35,12 +35,21 @@ def find_one(context: Context, service: str, index: int = 0, *, running: bool = 
     raise NotFound(f'no container found for service "{service}"')
 
 
+def _is_only_told(context: Context, options: Options, words: str) -> bool:
+    if is_dry_run(context, options):
+        context.out.note(f"DRY-RUN MODE - {words}")
+        return True
+    return False
+
+
 def exec_in(context: Context, options: Options, arguments: list[str]) -> int:
     """A terminal unless told otherwise, when there is one."""
     from sampan.cli.commands.exec import run
 
     service, *words = arguments
     container = find_one(context, service, options.number("index"))
+    if _is_only_told(context, options, f"exec in container {container.name}: {' '.join(words)}"):
+        return 0
     tty = not options.switch("no-tty") and os.isatty(_STDIN) and os.isatty(_STDOUT)
     detach = options.switch("detach")
     given = Options(
@@ -63,7 +72,10 @@ def attach(context: Context, options: Options, arguments: list[str]) -> int:
     """Join its streams."""
     from sampan.cli.commands.attach import run
 
-    return run(context, options, [find_one(context, arguments[0], options.number("index")).id])
+    container = find_one(context, arguments[0], options.number("index"))
+    if _is_only_told(context, options, f"attach to container {container.name}"):
+        return 0
+    return run(context, options, [container.id])
 
 
 def export(context: Context, options: Options, arguments: list[str]) -> int:
@@ -71,6 +83,8 @@ def export(context: Context, options: Options, arguments: list[str]) -> int:
     from sampan.cli.commands.export import run
 
     container = find_one(context, arguments[0], options.number("index"), running=False)
+    if _is_only_told(context, options, f"export container {container.name}"):
+        return 0
     return run(context, options, [container.id])
 
 
@@ -80,6 +94,8 @@ def commit(context: Context, options: Options, arguments: list[str]) -> int:
 
     service, *names = arguments
     container = find_one(context, service, options.number("index"), running=False)
+    if _is_only_told(context, options, f"commit container {container.name}"):
+        return 0
     given = Options(
         {
             "author": options.text("author"),
@@ -110,6 +126,8 @@ def cp(context: Context, options: Options, arguments: list[str]) -> int:
     index = options.number("index")
     if from_service:
         container = find_one(context, from_service, index, running=False)
+        if _is_only_told(context, options, f"copy {container.name}:{source} to {destination}"):
+            return 0
         return run(context, given, [f"{container.id}:{source}", destination])
     found = containers_of(context, [to_service], one_off=options.switch("all"))
     if index:
@@ -117,7 +135,8 @@ def cp(context: Context, options: Options, arguments: list[str]) -> int:
     if not found:
         raise NotFound(f'no container found for service "{to_service}"')
     for each in found:
-        run(context, given, [source, f"{each.id}:{destination}"])
+        if not _is_only_told(context, options, f"copy {source} to {each.name}:{destination}"):
+            run(context, given, [source, f"{each.id}:{destination}"])
     return 0
 
 
