@@ -100,6 +100,45 @@ class TestImports:
             call(engine, "POST", f"/images/create?fromSrc={quote('file:///etc/passwd', safe='')}")
 
 
+class TestNamesOfOthers:
+    """What names something that is not there is no "not found": clients would pull the image."""
+
+    @pytest.mark.parametrize(
+        ("host", "message"),
+        [
+            ({"IpcMode": "container:nobody"}, "No such container: nobody"),
+            ({"PidMode": "container:nobody"}, "No such container: nobody"),
+            ({"VolumesFrom": ["nobody:ro"]}, "No such container: nobody"),
+            ({"Links": ["nobody:alias"]}, "could not get container for nobody: No such container: nobody"),
+        ],
+    )
+    def test_of_a_container(self, engine: EngineProcess, host: dict[str, Any], message: str) -> None:
+        with pytest.raises(ApiError, match=f"400: {message}"):
+            create(engine, HostConfig=host)
+
+    def test_the_image_of_a_container_goes_by_its_id_when_the_name_is_anothers(
+        self, engine: EngineProcess
+    ) -> None:
+        engine.docker("tag", "busybox", "passing:1")
+        container = create(engine, Image="passing:1")
+
+        def shown() -> str:
+            (line,) = call(engine, "GET", filtered("/containers/json?all=1", id=[container]))
+            assert line["ImageID"].startswith("sha256:")
+            return "named" if line["Image"] == "passing:1" else line["Image"].partition(":")[0]
+
+        assert shown() == "named"
+        engine.docker("rmi", "-f", "passing:1")
+        assert shown() == "sha256"
+        call(engine, "DELETE", f"/containers/{container}")
+
+    def test_pruning_by_a_word_that_means_nothing_prunes_nothing(self, engine: EngineProcess) -> None:
+        with pytest.raises(ApiError, match=r"400: invalid filter 'dangling=\[x\]'"):
+            call(engine, "POST", filtered("/images/prune", dangling=["x"]))
+        with pytest.raises(ApiError, match="400: invalid filter 'all'"):
+            call(engine, "POST", filtered("/volumes/prune", all=["x"]))
+
+
 class TestSystem:
     def test_disk_usage_of_some_kinds(self, engine: EngineProcess) -> None:
         usage = call(engine, "GET", "/system/df?type=volume&type=container")

@@ -334,7 +334,7 @@ def test_a_created_container_is_connected_when_it_starts(cli: CommandLine) -> No
     assert cli.out("exec", "boat", "nslookup", "boat")
 
 
-@pytest.mark.parametrize(("mode", "words"), [("host", "host network"), ("none", "private (none) mode")])
+@pytest.mark.parametrize(("mode", "words"), [("host", "sharing network namespace"), ("none", "private (none) mode")])
 def test_what_has_no_network_of_its_own_is_not_connected(cli: CommandLine, mode: str, words: str) -> None:
     cli("network", "create", "sea")
     cli("run", "-d", "--name", "boat", "--network", mode, "busybox", "sleep", "60")

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from integration.engine_process import CommandLine, wait_until
+from integration.engine_process import CommandLine, EngineProcess, wait_until
 
 WEB = ("busybox", "sh", "-c", "mkdir -p /www; echo hello >/www/index.html; exec httpd -f -p 80 -h /www")
 
@@ -190,6 +190,26 @@ def test_another_containers_network(cli: CommandLine) -> None:
     assert (
         cli.out("run", "--rm", "--network", f"container:{server}", "busybox", "sh", "-c", script) == "hello"
     )
+
+
+def test_a_shared_network_comes_with_its_names(engine: EngineProcess) -> None:
+    """Host name, hosts and resolv.conf are the owner's, who is known by id from then on, as in Docker."""
+    engine.docker("network", "create", "harbour")
+    owner = engine.docker("run", "-d", "--name", "owner", "--network", "harbour", "busybox", "sleep", "600")
+    owner_id = owner.stdout.strip()
+    guest = engine.docker(
+        "run", "-d", "--network", "container:owner", "busybox", "sleep", "600"
+    ).stdout.strip()
+    read = ("cat", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname")
+    assert engine.docker("exec", guest, *read).stdout == engine.docker("exec", owner_id, *read).stdout
+    assert engine.docker("exec", guest, "hostname").stdout.strip() == owner_id[:12]
+    assert engine.docker("exec", guest, "nslookup", "owner").returncode == 0
+    engine.docker("rename", "owner", "former")
+    shown = engine.docker("inspect", "-f", "{{.HostConfig.NetworkMode}} {{.HostsPath}}", guest).stdout.split()
+    assert shown[0] == f"container:{owner_id}"
+    assert owner_id in shown[1]
+    engine.docker("rm", "-f", guest, owner_id)
+    engine.docker("network", "rm", "harbour")
 
 
 def test_an_unknown_network(cli: CommandLine) -> None:

@@ -87,6 +87,15 @@ def test_anonymous_volumes_go_with_rm_but_not_from_under_others(cli: CommandLine
     wait_until(lambda: cli.out("volume", "ls", "-q") == "named", "the anonymous volume is gone")
 
 
+def test_what_stands_for_something_else_is_not_pruned(volumes: EngineProcess) -> None:
+    """A volume with options may be on another machine: Docker leaves it to its owner, and so do we."""
+    volumes.docker("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "elsewhere")
+    volumes.docker("volume", "create", "here")
+    assert volumes.docker("volume", "prune", "-af").stdout.splitlines()[1:2] == ["here"]
+    assert volumes.docker("volume", "ls", "-q").stdout.split() == ["elsewhere"]
+    volumes.docker("volume", "rm", "elsewhere")
+
+
 @both
 def test_filters_and_prune(cli: CommandLine) -> None:
     for name, label in (("one", "tier=db"), ("two", "tier=web"), ("three", "other")):

@@ -69,7 +69,7 @@ async def put_archive(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.StreamResponse:
     """ContainerExport."""
     container, engine = find(request), request.app[ENGINE]
-    response = await _open_tar(request, {})
+    response = await _open_tar(request, {"Content-Type": "application/octet-stream"})
     await stream_thread(response, lambda out: engine.copies.export(container, out))
     engine.containers.publish(container, "export")
     await response.write_eof()

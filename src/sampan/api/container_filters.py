@@ -42,7 +42,7 @@ ALLOWED_FILTERS = frozenset(
         "volume",
     ]
 )
-STATUSES = frozenset(["created", "restarting", "running", "removing", "paused", "exited", "dead"])
+STATUSES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 
 
 def plan_filter(wanted: Mapping[str, Sequence[str]], engine: Engine) -> Test:
@@ -143,14 +143,20 @@ SIMPLE: dict[str, Callable[[Container, str], bool]] = {
 def _plan_status(values: Sequence[str]) -> Test:
     for value in values:
         if value not in STATUSES:
-            raise InvalidArgument(f"invalid filter 'status={value}'")
+            raise InvalidArgument(
+                f"invalid filter 'status={value}': invalid value for state ({value}): must be one of "
+                f"{', '.join(STATUSES)}"
+            )
     return lambda c: c.state.status in values
 
 
 def _plan_health(values: Sequence[str]) -> Test:
     for value in values:
         if value not in healthstate.STATUSES:
-            raise InvalidArgument(f"invalid filter 'health={value}'")
+            raise InvalidArgument(
+                f"invalid filter 'health={value}': invalid value for health ({value}): must be one of "
+                "none, starting, healthy, unhealthy"
+            )
     return lambda c: (c.state.health.status if c.state.health else healthstate.NO_HEALTHCHECK) in values
 
 
@@ -158,7 +164,7 @@ def _descendants(value: str, engine: Engine) -> set[str]:
     """Ids of the image and of those that were built on it: their history goes on where its own ends."""
     try:
         ancestor = engine.images.resolve(value)
-    except NotFound:
+    except (NotFound, InvalidArgument):
         return set()
     layers, history = ancestor.config.diff_ids, ancestor.config.history
     return {str(ancestor.id)} | {

@@ -12,12 +12,13 @@ from sampan.api.answers import JsonLines, described, json_response, no_content
 from sampan.api.bodies import decode_body
 from sampan.api.container_filters import ALLOWED_FILTERS, plan_filter
 from sampan.api.history import as_of
+from sampan.api.image_names import ImageNames
 from sampan.api.keys import ENGINE
 from sampan.api.older_requests import adapt_create, is_before
 from sampan.engine.inspect import inspect_container, summarise_container
 from sampan.engine.model import Container
 from sampan.engine.waiting import check_condition
-from sampan.errors import InvalidArgument
+from sampan.errors import Conflict, InvalidArgument, SampanError
 from sampan.schema.container import ContainerCreate
 
 routes = web.RouteTableDef()
@@ -38,7 +39,11 @@ async def list_containers(request: web.Request) -> web.Response:
     keep = plan_filter(wanted, engine)
     selected = engine.containers.select(lambda c: (show_all or c.state.is_running) and keep(c))
     now_ns = time.time_ns()
-    summaries = [summarise_container(c, now_ns=now_ns) for c in (selected[:limit] if limit > 0 else selected)]
+    named = ImageNames(engine.images)
+    summaries = [
+        summarise_container(c, now_ns=now_ns) | {"Image": named.shown(c)}
+        for c in (selected[:limit] if limit > 0 else selected)
+    ]
     if query.flag(request.query, "size"):
         for container, summary in zip(selected, summaries, strict=False):
             summary |= await engine.container_sizes(container)
@@ -61,10 +66,9 @@ async def inspect(request: web.Request) -> web.Response:
     """ContainerInspect."""
     engine = request.app[ENGINE]
     container = find(request)
-    shown = inspect_container(
-        container,
-        data_dir=f"{engine.roots.containers}/{container.id}",
-    )
+    kind, _, other = container.host_config.network_mode.partition(":")
+    owner = other if kind == "container" else container.id  # whose hosts and resolv.conf it has
+    shown = inspect_container(container, data_dir=f"{engine.roots.containers}/{owner}")
     if query.flag(request.query, "size"):
         shown |= await engine.container_sizes(container)
     return described(request, "container", shown)
@@ -109,7 +113,12 @@ async def restart(request: web.Request) -> web.Response:
 @routes.post("/containers/{id}/kill")
 async def kill(request: web.Request) -> web.Response:
     """ContainerKill."""
-    await request.app[ENGINE].lifecycle.kill(find(request), request.query.get("signal", ""))
+    try:
+        container = find(request)
+    except SampanError as error:
+        error.message = f"cannot kill container: {request.match_info['id']}: {error.message}"
+        raise
+    await request.app[ENGINE].lifecycle.kill(container, request.query.get("signal", ""))
     return no_content()
 
 
@@ -162,7 +171,7 @@ async def wait(request: web.Request) -> web.StreamResponse:
 async def remove(request: web.Request) -> web.Response:
     """ContainerDelete."""
     if query.flag(request.query, "link"):
-        raise InvalidArgument("legacy links are not supported")
+        raise Conflict("Conflict, cannot remove the default link name of the container")
     await request.app[ENGINE].lifecycle.remove(
         find(request), force=query.flag(request.query, "force"), volumes=query.flag(request.query, "v")
     )

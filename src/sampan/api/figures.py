@@ -64,6 +64,6 @@ async def stats(request: web.Request) -> web.StreamResponse:
 async def update(request: web.Request) -> web.Response:
     """ContainerUpdate."""
     container = find(request)
-    wanted = msgspec.json.decode(await request.read(), type=HostConfig)
+    wanted = msgspec.json.decode(await request.read() or b"{}", type=HostConfig)
     warnings = await update_container(request.app[ENGINE].containers, container, wanted)
     return json_response({"Warnings": warnings or None})

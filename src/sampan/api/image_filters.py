@@ -33,7 +33,7 @@ def _plan_one(name: str, values: Sequence[str], engine: Engine) -> Test:
     match name:
         case "dangling":
             if values[0] not in ("true", "false", "1", "0"):
-                raise InvalidArgument(f"invalid filter 'dangling={values[0]}'")
+                raise InvalidArgument(f"invalid filter 'dangling=[{values[0]}]'")
             dangling = values[0] in ("true", "1")
             return lambda image: dangling == image.is_dangling
         case "label":

@@ -44,8 +44,10 @@ async def list_images(request: web.Request) -> web.Response:
     """ImageList."""
     engine = request.app[ENGINE]
     wanted = query.filters(request.query, ALLOWED_FILTERS)
-    keep = plan_filter(wanted, engine)
     version = request["version"]
+    if request.query.get("filter") and is_before(version, "1.41"):
+        wanted.setdefault("reference", []).append(request.query["filter"])
+    keep = plan_filter(wanted, engine)
     shared_sizes = query.flag(request.query, "shared-size") and not is_before(version, "1.42")
     summaries = [
         keep_names(summary, wanted.get("reference", ()))
@@ -143,7 +145,10 @@ async def prune_images(request: web.Request) -> web.Response:
     """ImagePrune: those without a name, or with `dangling=false` all that no container uses."""
     engine = request.app[ENGINE]
     wanted = query.filters(request.query, frozenset({"dangling", "until", "label", "label!"}))
-    dangling_only = wanted.pop("dangling", ["true"])[0] not in ("false", "0")
+    dangling = wanted.pop("dangling", ["true"])[0]
+    if dangling not in ("true", "1", "false", "0"):
+        raise InvalidArgument(f"invalid filter 'dangling=[{dangling}]'")
+    dangling_only = dangling in ("true", "1")
     keep = plan_filter(wanted, engine)
     removed, freed = await asyncio.to_thread(
         engine.images.prune, keep, dangling_only=dangling_only, in_use=engine.containers.users_of_image

@@ -47,11 +47,15 @@ def platform(query: Mapping[str, str]) -> Platform | None:
 
 def console_size(query: Mapping[str, str]) -> tuple[int, int]:
     """`h` and `w` of a terminal: rows and columns, which the kernel holds in 16 bits each."""
-    rows, columns = integer(query, "h"), integer(query, "w")
-    for word, value in (("height", rows), ("width", columns)):
-        if not 0 <= value <= 0xFFFF:
-            raise InvalidArgument(f"invalid resize {word} {value}: value out of range")
-    return rows, columns
+    return _console_length(query.get("h", ""), "height"), _console_length(query.get("w", ""), "width")
+
+
+def _console_length(text: str, word: str) -> int:
+    if not text.isdecimal():
+        raise InvalidArgument(f'invalid resize {word} "{text}": invalid syntax')
+    if int(text) > 0xFFFF:
+        raise InvalidArgument(f'invalid resize {word} "{text}": value out of range')
+    return int(text)
 
 
 def optional_integer(query: Mapping[str, str], name: str) -> int | None:
@@ -60,21 +64,18 @@ def optional_integer(query: Mapping[str, str], name: str) -> int | None:
 
 
 def filters(query: Mapping[str, str], allowed: frozenset[str]) -> dict[str, list[str]]:
-    """The `filters` parameter: `{"name": ["a"]}`, or the older `{"name": {"a": true}}`."""
+    """The `filters` parameter: `{"name": ["a"]}`, or the older `{"name": {"a": true}}`, whose truth Docker ignores."""
     text = query.get("filters", "")
     if not text:
         return {}
     try:
-        raw = msgspec.json.decode(text, type=dict[str, list[str] | dict[str, bool]])
+        raw = msgspec.json.decode(text, type=dict[str, list[str] | dict[str, bool]] | None) or {}
     except msgspec.MsgspecError:
         raise InvalidArgument(f"invalid filter: {text}") from None
     for name in raw:
         if name not in allowed:
             raise InvalidArgument(f"invalid filter '{name}'")
-    return {
-        name: values if isinstance(values, list) else [value for value, on in values.items() if on]
-        for name, values in raw.items()
-    }
+    return {name: list(values) for name, values in raw.items()}
 
 
 def timestamp_ns(text: str) -> int:

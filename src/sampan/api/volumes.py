@@ -20,7 +20,7 @@ from sampan.api.history import as_of
 from sampan.api.keys import ENGINE
 from sampan.api.older_requests import is_before
 from sampan.api.unsupported import NO_MANAGER
-from sampan.errors import Conflict, NotFound, Unavailable
+from sampan.errors import Conflict, InvalidArgument, NotFound, Unavailable
 from sampan.schema.container import Shape
 
 routes = web.RouteTableDef()
@@ -33,6 +33,7 @@ class VolumeCreate(Shape):
     driver: str = "local"
     driver_opts: dict[str, str] | None = None
     labels: dict[str, str] | None = None
+    cluster_volume_spec: dict[str, Any] | None = None
 
 
 @routes.get("/volumes")
@@ -51,6 +52,8 @@ def _matches(volume: dict[str, Any], wanted: dict[str, list[str]], users: Any) -
     labels = volume["Labels"] or {}
     if "dangling" in wanted:
         want_dangling = wanted["dangling"][0] in ("true", "1")
+        if not want_dangling and wanted["dangling"][0] not in ("false", "0"):
+            raise InvalidArgument(f"invalid filter 'dangling=[{wanted['dangling'][0]}]'")
         if want_dangling == bool(users(volume["Name"])):
             return False
     return (
@@ -64,6 +67,8 @@ def _matches(volume: dict[str, Any], wanted: dict[str, list[str]], users: Any) -
 async def create_volume(request: web.Request) -> web.Response:
     """VolumeCreate."""
     create = decode_body(await request.read() or b"{}", VolumeCreate)
+    if create.cluster_volume_spec is not None:
+        raise Unavailable(NO_MANAGER)
     volume = request.app[ENGINE].volumes.create(
         create.name, labels=create.labels, options=create.driver_opts, driver=create.driver
     )
@@ -97,11 +102,12 @@ async def prune_volumes(request: web.Request) -> web.Response:
     """VolumePrune: anonymous ones nobody uses; named ones too with `all=true`."""
     engine = request.app[ENGINE]
     wanted = query.filters(request.query, frozenset({"all", "label", "label!"}))
-    everything = is_before(request["version"], "1.42") or wanted.get("all", ["false"])[0] in ("true", "1")
+    everything = is_before(request["version"], "1.42") or _wants_all(wanted.get("all", ["false"])[0])
     doomed = [
         volume["Name"]
         for volume in engine.volumes.describe_all()
         if not engine.containers.users_of_volume(volume["Name"])
+        and not engine.volumes.has_options(volume["Name"])
         and (everything or engine.volumes.is_anonymous(volume["Name"]))
         and all(has_label(volume["Labels"] or {}, value) for value in wanted.get("label", ()))
         and not any(has_label(volume["Labels"] or {}, value) for value in wanted.get("label!", ()))
@@ -109,7 +115,13 @@ async def prune_volumes(request: web.Request) -> web.Response:
     paths = [path for path in map(engine.volumes.forget, doomed) if path]
     freed = await asyncio.to_thread(_delete, paths)
     engine.events.publish("volume", "prune", "", {"reclaimed": str(freed)})
-    return json_response({"VolumesDeleted": doomed or None, "SpaceReclaimed": freed})
+    return json_response({"VolumesDeleted": doomed, "SpaceReclaimed": freed})
+
+
+def _wants_all(text: str) -> bool:
+    if text.lower() not in ("1", "t", "true", "0", "f", "false"):
+        raise InvalidArgument(f"invalid filter 'all': strconv.ParseBool: parsing \"{text}\": invalid syntax")
+    return text.lower() in ("1", "t", "true")
 
 
 def _delete(paths: list[str]) -> int:

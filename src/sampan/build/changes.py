@@ -31,10 +31,22 @@ ALLOWED = (
 )
 
 
+_WORDS = frozenset(each.__name__.lower() for each in ALLOWED)
+
+
+def _check_word(line: str) -> None:
+    """Refuse what is no instruction or changes files, as Docker words it, before anything else about it."""
+    word = line.split(None, 1)[0] if line.strip() else ""
+    if word and not word.startswith("#") and word.lower() not in _WORDS:
+        raise InvalidArgument(f"{word.upper()} is not a valid change command")
+
+
 def apply_changes(config: RunConfig, changes: Sequence[str]) -> RunConfig:
     """The configuration after these lines; a line that would change files is refused."""
     if not changes:
         return config
+    for line in changes:
+        _check_word(line)
     dockerfile = parse_dockerfile("\n".join(["FROM scratch", *changes, ""]), name="--change")
     host = host_platform()
     plan = plan_stages(dockerfile, target="", build_args={}, platform_args={}, platform=host, contexts={})

@@ -148,11 +148,15 @@ def _addresses(endpoint: Endpoint) -> list[str]:
 
 def _check_may_change(container: Container, network: Network, *, leaving: bool = False) -> None:
     mode = container.host_config.network_mode
-    if mode == "host" or network.settings.driver == "host":
+    if leaving and mode == "host":
         raise InvalidArgument(
-            "container cannot be disconnected from host network or connected to host network"
+            "cannot disconnect container from host network - container was created in host network mode"
         )
-    if mode.startswith("container:"):
+    if network.settings.driver == "host":
+        raise InvalidArgument(
+            "cannot connect container to host network - container must be created in host network mode"
+        )
+    if mode == "host" or mode.startswith("container:"):
         raise InvalidArgument(
             "container sharing network namespace with another container or host cannot be connected to any "
             "other network"

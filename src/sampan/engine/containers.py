@@ -87,10 +87,12 @@ class Containers:
 
     def find(self, name: str) -> Container:
         """By full id, name (with or without its slash) or an unambiguous prefix of the id."""
+        if not name:
+            raise InvalidArgument('invalid name or ID supplied: ""')
         found = self._by_id.get(name) or self._by_name.get(name.removeprefix("/"))
         if found:
             return found
-        matches = [c for c in self._by_id.values() if c.id.startswith(name)] if name else []
+        matches = [c for c in self._by_id.values() if c.id.startswith(name)]
         if len(matches) > 1:
             raise InvalidArgument(f"Multiple IDs found with provided prefix: {name}")
         if not matches:
@@ -100,6 +102,7 @@ class Containers:
     def create(self, name: str, create: ContainerCreate, platform: Platform | None = None) -> Container:
         """Make a container from its image; nothing runs yet. Raises before anything is left behind."""
         host = normalise_host_config(create.host_config or HostConfig())
+        self._settle_network_mode(host)
         _check(create, host)
         self._check_others(host)
         image = self._images.resolve(create.image, platform)
@@ -116,6 +119,12 @@ class Containers:
         self._by_name[container.name] = container
         self.publish(container, "create")
         return container
+
+    def _settle_network_mode(self, host: HostConfig) -> None:
+        """Name the container whose network is shared by its id: its name may change, or pass to another."""
+        kind, _, name = host.network_mode.partition(":")
+        if kind == "container" and name and self._has(name):
+            host.network_mode = f"container:{self.find(name).id}"
 
     def _check_others(self, host: HostConfig) -> None:
         """Refuse to name containers that are not there, but not as "not found": clients would pull the image."""
@@ -188,10 +197,15 @@ class Containers:
         """Give a container another name; it may run."""
         if not wanted.removeprefix("/"):
             raise InvalidArgument("Neither old nor new names may be empty")
-        name = check_container_name(wanted)
+        try:
+            name = check_container_name(wanted)
+            if name != container.name:
+                self._require_free(name)
+        except SampanError as error:
+            error.message = f"Error when allocating new name: {error.message}"
+            raise
         if name == container.name:
             raise InvalidArgument("Renaming a container with the same name as its current name")
-        self._require_free(name)
         self._records.rename(container.id, name)
         old = container.name
         del self._by_name[old]

@@ -44,7 +44,7 @@ def plan_endpoints(host: HostConfig, create: ContainerCreate, find: Find) -> dic
         wanted[first.name].links = host.links
     if create.mac_address and not wanted[first.name].mac_address:
         wanted[first.name].mac_address = create.mac_address
-    return {name: plan_endpoint_of(networks[name], config) for name, config in wanted.items()}
+    return {name: _plan_first(networks[name], config) for name, config in wanted.items()}
 
 
 def _plan_unknown(asked: Mapping[str, EndpointConfig | None], find: Find) -> dict[str, Endpoint]:
@@ -75,13 +75,20 @@ def _check_several(networks: Iterable[Network]) -> None:
             )
 
 
+def _plan_first(network: Network, config: EndpointConfig) -> Endpoint:
+    """A place that a container has from its creation."""
+    try:
+        return plan_endpoint_of(network, config)
+    except InvalidArgument as error:
+        error.message = f"invalid config for network {network.name}: {error.message}"
+        raise
+
+
 def plan_endpoint_of(network: Network, config: EndpointConfig) -> Endpoint:
     """One place on a network, checked."""
     if reasons := [*_check_predefined(network, config), *_check_addresses(network, config)]:
         shown = reasons[0] if len(reasons) == 1 else "\n".join(f"* {reason}" for reason in reasons)
-        raise InvalidArgument(
-            f"invalid config for network {network.name}: invalid endpoint settings:\n{shown}"
-        )
+        raise InvalidArgument(f"invalid endpoint settings:\n{shown}")
     if config.mac_address:
         config.mac_address = parse_mac(config.mac_address)
     return Endpoint(network=network.name, network_id=network.id, wanted=config)
@@ -136,7 +143,7 @@ def parse_mac(text: str) -> str:
     """A MAC address of six bytes, as the kernel writes it."""
     parts = text.replace("-", ":").lower().split(":")
     if len(parts) != 6 or any(len(part) != 2 or set(part) - set("0123456789abcdef") for part in parts):
-        raise InvalidArgument(f"invalid MAC address: {text}")
+        raise InvalidArgument(f"invalid MAC address {text}")
     return ":".join(parts)
 
 

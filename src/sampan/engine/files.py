@@ -22,17 +22,19 @@ def write_container_files(
     container: Container, data_dir: str, memberships: Memberships, links: Sequence[str] = ()
 ) -> dict[str, str]:
     """Write them and say where they go: destination → source."""
-    os.makedirs(data_dir, mode=0o710, exist_ok=True)
     contents = {
         "hosts": format_hosts_file(container, memberships, links),
         "hostname": container.config.hostname + "\n",
         "resolv.conf": format_resolv_conf(container, memberships),
     }
-    files: dict[str, str] = {}
     for name, text in contents.items():
         path = f"{data_dir}/{name}"
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         os.chmod(path, 0o644)
-        files[f"/etc/{name}"] = path
-    return files
+    return container_files(data_dir)
+
+
+def container_files(data_dir: str) -> dict[str, str]:
+    """Where the files of a container go, or of all those that share its network: destination → source."""
+    return {f"/etc/{name}": f"{data_dir}/{name}" for name in ("hosts", "hostname", "resolv.conf")}

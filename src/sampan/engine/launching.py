@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sampan.engine.cgroups import cgroup_path, leave_cpuset
 from sampan.engine.create import program_env
-from sampan.engine.files import write_container_files
+from sampan.engine.files import container_files, write_container_files
 from sampan.engine.hostca import add_missing
 from sampan.engine.links import plan_links
 from sampan.engine.model import Attachment, Container
@@ -149,6 +149,11 @@ class Launching:
             error.message = f"joining network namespace of container: {error.message}"
             raise
 
+    def _network_owner(self, container: Container) -> Container:
+        """Whose network the container uses: with it come its host name and the files that name and find hosts."""
+        mode, _, name = container.host_config.network_mode.partition(":")
+        return self._network_owner(self._find(name)) if mode == "container" else container
+
     def _plan_log(self, container: Container) -> dict[str, Any]:
         """Where output is written; without a path nothing is."""
         log = container.host_config.log_config
@@ -177,9 +182,15 @@ class Launching:
 
     def _plan_spec(self, container: Container) -> dict[str, Any]:
         config, host = container.config, container.host_config
-        data_dir = f"{self._roots.containers}/{container.id}"
         links = plan_links(container, self._find)
-        files = write_container_files(container, data_dir, self._memberships, links.hosts)
+        owner = self._network_owner(container)
+        data_dir = f"{self._roots.containers}/{owner.id}"
+        os.makedirs(f"{self._roots.containers}/{container.id}", mode=0o710, exist_ok=True)
+        if owner is container:
+            files = write_container_files(container, data_dir, self._memberships, links.hosts)
+        else:
+            files = container_files(data_dir)
+            config.hostname, config.domainname = owner.config.hostname, owner.config.domainname
         options = parse_security_options(host.security_opt or ())
         namespaces = plan_namespaces(host, self._find)
         devices, rules = plan_devices(host)

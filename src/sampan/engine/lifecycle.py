@@ -20,7 +20,7 @@ from sampan.engine.model import Attachment, Container
 from sampan.engine.namespaces import iter_joined
 from sampan.engine.restart import FIRST_DELAY_S, RestartSchedule, RestartTimers
 from sampan.engine.signals import parse_signal
-from sampan.errors import Conflict, Internal, NotModified, SampanError
+from sampan.errors import Conflict, Internal, InvalidArgument, NotModified, SampanError
 from sampan.shim.control import StartFailed
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class Lifecycle:
 
         What asks the program to end counts as a stop: the restart policy does not undo it.
         """
-        number = parse_signal(signal or "SIGKILL")
+        number = _parse_kill(container, signal)
         if await self._cancel_restart(container):
             return
         if not container.state.is_running or container.shim is None:
@@ -272,7 +272,7 @@ class Lifecycle:
         async with container.lock:
             shim = _require_running(container)
             if container.state.status == "paused":
-                raise Conflict(f"container {container.id} is already paused")
+                raise Conflict(f"Container {container.id} is already paused")
             await shim.pause()
             container.state.status = "paused"
             self._health.stop(container)
@@ -282,9 +282,9 @@ class Lifecycle:
     async def unpause(self, container: Container) -> None:
         """Thaw a container."""
         async with container.lock:
-            shim = _require_running(container)
             if container.state.status != "paused":
-                raise Conflict(f"container {container.id} is not paused")
+                raise Conflict(f"Container {container.id} is not paused")
+            shim = _require_running(container)
             await shim.resume()
             container.state.status = "running"
             self._health.watch(container)
@@ -347,6 +347,14 @@ def _require_startable(container: Container) -> None:
         raise Conflict("cannot start a paused container, try unpause instead")
     if container.state.status == "running":
         raise NotModified("container already running")
+
+
+def _parse_kill(container: Container, signal: str) -> int:
+    try:
+        return parse_signal(signal or "SIGKILL")
+    except InvalidArgument as error:
+        error.message = f"cannot kill container: {container.name}: {error.message}"
+        raise
 
 
 def _require_running(container: Container) -> Shim:

@@ -16,7 +16,7 @@ from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 from sampan.engine.model import Container
-from sampan.errors import Conflict
+from sampan.errors import Unsupported
 from sampan.schema.times import format_fixed_time
 from sampan.shim.loglines import LineSplitter
 from sampan.shim.logread import LogReader
@@ -58,7 +58,7 @@ class Logs:
         removed before the first read.
         """
         if container.host_config.log_config.type == "none":
-            raise Conflict("configured logging driver does not support reading")
+            raise Unsupported("configured logging driver does not support reading")
         if container.state.is_running:
             _ensure_file(container.document.log_path)
         reader = LogReader(

@@ -25,7 +25,7 @@ from sampan.engine.names import new_id
 from sampan.engine.naming import Naming
 from sampan.engine.network_model import HOST_BINDING, Network, Range
 from sampan.engine.publishing import Publishing
-from sampan.errors import InvalidArgument, NotFound, PermissionDenied
+from sampan.errors import InvalidArgument, NotFound, PermissionDenied, SampanError
 from sampan.network.address import Address, mac_of_address
 from sampan.network.bridge import ISOLATED, ROUTED
 from sampan.network.endpoint import plan_endpoint, plan_host_endpoint
@@ -116,7 +116,7 @@ class Memberships:
     async def _join(self, container: Container, networks: list[Network]) -> Joined:
         try:
             for network, endpoint in zip(networks, container.document.endpoints.values(), strict=True):
-                self.place(container, network, endpoint)
+                self._place_first(container, network, endpoint)
             ways = self.ways_out(container)
             reserved = self.publish_ports(container, ways)
             self.tell_names(container)
@@ -133,6 +133,14 @@ class Memberships:
         if self.has_names(container):
             order["names"] = {"socket": self.naming.path, "id": container.id}
         return Joined(order, reserved)
+
+    def _place_first(self, container: Container, network: Network, endpoint: Endpoint) -> None:
+        """Give a starting container's endpoint what it needs, in Docker's words if that cannot be."""
+        try:
+            self.place(container, network, endpoint)
+        except SampanError as error:
+            error.message = f"failed to set up container networking: {error.message}"
+            raise
 
     def place(self, container: Container, network: Network, endpoint: Endpoint) -> None:
         """Give one endpoint all that it has while the container runs."""

@@ -221,8 +221,12 @@ def clean_destination(path: str, *, specification: str | None = None, kind: str 
 
 def check_volume_name(name: str) -> None:
     """Docker's rule for names: `[a-zA-Z0-9][a-zA-Z0-9_.-]`, at least two characters."""
+    if len(name) == 1:
+        raise InvalidArgument(
+            f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
+        )
     allowed = all(c.isascii() and (c.isalnum() or c in "_.-") for c in name)
-    if len(name) < 2 or not allowed or not name[0].isalnum():
+    if not name or not allowed or not name[0].isalnum():
         raise InvalidArgument(
             f'create {name}: "{name}" includes invalid characters for a local volume name, only '
             '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'

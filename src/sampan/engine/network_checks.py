@@ -47,9 +47,7 @@ def check_create(create: NetworkCreate) -> None:
             hint="use the driver bridge or macvlan",
         )
     if create.driver not in ("", "default", "bridge", "macvlan"):
-        raise NotFound(
-            f'could not find plugin {create.driver} in v1 plugin registry: plugin "{create.driver}" not found'
-        )
+        raise NotFound(f'plugin "{create.driver}" not found')
     if create.ipam and create.ipam.driver not in ("", "default"):
         raise Unsupported(f"IPAM driver {create.ipam.driver} is not supported", hint="use the driver default")
     _check_scope(create)
@@ -116,8 +114,10 @@ def _check_config(create: NetworkCreate) -> None:
 def _check_bridge(create: NetworkCreate) -> None:
     options = create.options or {}
     name = options.get(BRIDGE_NAME, "")
-    if len(name.encode()) > LONGEST_INTERFACE_NAME or any(c.isspace() or c in "/:" for c in name):
-        raise InvalidArgument(f"invalid bridge name: {name}", hint="at most 15 characters, no / : or spaces")
+    if len(name.encode()) > LONGEST_INTERFACE_NAME or any(c.isspace() or c in "/:%" for c in name):
+        raise InvalidArgument(
+            f"invalid bridge name: {name}", hint="at most 15 characters, no / : % or spaces"
+        )
     for switch in (ICC, MASQUERADE, INHIBIT_IPV4):
         value = options.get(switch, "true")
         if not parse_switch(value) and value not in ("0", "f", "F", "false", "FALSE", "False"):

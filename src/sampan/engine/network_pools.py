@@ -22,6 +22,8 @@ from sampan.network.address import (
 )
 from sampan.schema.network import IpamPool
 
+INVALID = "invalid network config:\n"  # before the reason, in Docker
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -84,7 +86,7 @@ def plan_pool(pool: IpamPool | None, ground: Ground, version: int) -> Pool:
 def _plan_subnet(pool: IpamPool, ground: Ground, version: int) -> Subnet:
     if not pool.subnet:
         if pool.gateway or pool.ip_range:
-            raise InvalidArgument("invalid network config: a gateway or an IP range needs a subnet")
+            raise InvalidArgument(f"{INVALID}a gateway or an IP range needs a subnet")
         taken = [*ground.own, *ground.taken]
         return choose_subnet(taken) if version == 4 else choose_unique_local(ground.identity, taken)
     subnet = parse_subnet(pool.subnet, "subnet")
@@ -97,11 +99,11 @@ def parse_subnet(text: str, what: str) -> Subnet:
     try:
         subnet = ip_network(text, strict=False)
     except ValueError:
-        raise InvalidArgument(f"invalid {what} {text}: invalid CIDR block notation") from None
+        raise InvalidArgument(f"{INVALID}invalid {what} {text}: invalid CIDR block notation") from None
     if subnet.version == 6 and subnet.network_address == ip_address(text.partition("/")[0]) and "/" in text:
         return subnet  # it may be written in several ways
     if str(subnet) != text:
-        raise InvalidArgument(f"invalid {what} {text}: it should be {subnet}")
+        raise InvalidArgument(f"{INVALID}invalid {what} {text}: it should be {subnet}")
     return subnet
 
 
@@ -110,7 +112,9 @@ def _parse_range(text: str, subnet: Subnet) -> Subnet:
     if addresses.version != subnet.version or not (
         addresses.network_address in subnet and addresses.broadcast_address in subnet
     ):
-        raise InvalidArgument(f"invalid ip-range {text}: parent subnet {subnet} doesn't contain ip-range")
+        raise InvalidArgument(
+            f"{INVALID}invalid ip-range {text}: parent subnet {subnet} doesn't contain ip-range"
+        )
     return addresses
 
 
@@ -119,7 +123,9 @@ def parse_member(text: str, subnet: Subnet, what: str) -> Address:
     try:
         address = ip_address(text)
     except ValueError:
-        raise InvalidArgument(f"invalid {what} {text}: invalid address") from None
+        raise InvalidArgument(f"{INVALID}invalid {what} {text}: invalid address") from None
     if address not in subnet:
-        raise InvalidArgument(f"invalid {what} {text}: parent subnet {subnet} doesn't contain this address")
+        raise InvalidArgument(
+            f"{INVALID}invalid {what} {text}: parent subnet {subnet} doesn't contain this address"
+        )
     return address

@@ -6,15 +6,24 @@ Source: Engine API v1.51, Network, NetworkContainer; filters of NetworkList and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from sampan.engine.model import Container, Endpoint
-from sampan.engine.network_model import BRIDGE_NAME, Network, Pool
+from sampan.engine.network_model import BRIDGE_NAME, HOST_BINDING, ICC, MASQUERADE, MTU, Network, Pool
 from sampan.errors import InvalidArgument
 from sampan.schema.times import format_time
 
 Filters = dict[str, list[str]]
+
+DEFAULT_BRIDGE_OPTIONS = {
+    "com.docker.network.bridge.default_bridge": "true",
+    ICC: "true",
+    MASQUERADE: "true",
+    HOST_BINDING: "0.0.0.0",  # noqa: S104 - what is shown, not listened on
+    MTU: "1500",
+}
 
 
 def describe_network(network: Network) -> dict[str, Any]:
@@ -22,7 +31,7 @@ def describe_network(network: Network) -> dict[str, Any]:
     settings = network.settings
     options = dict(settings.options)
     if network.name == "bridge":
-        options = {BRIDGE_NAME: settings.bridge}
+        options = DEFAULT_BRIDGE_OPTIONS | {BRIDGE_NAME: settings.bridge}
     return {
         "Name": network.name,
         "Id": network.id,
@@ -34,7 +43,7 @@ def describe_network(network: Network) -> dict[str, Any]:
         "IPAM": {
             "Driver": settings.ipam_driver,
             "Options": settings.ipam_options,
-            "Config": [_describe_pool(pool) for pool in _shown_pools(network)],
+            "Config": [_describe_pool(pool) for pool in _shown_pools(network)] or _no_pools(network),
         },
         "Internal": settings.internal,
         "Attachable": settings.attachable,
@@ -45,6 +54,11 @@ def describe_network(network: Network) -> dict[str, Any]:
         "Options": options,
         "Labels": settings.labels,
     }
+
+
+def _no_pools(network: Network) -> list[Any] | None:
+    """The host's own network and none have no list at all, in Docker."""
+    return None if network.settings.driver in ("host", "null") else []
 
 
 def _shown_pools(network: Network) -> list[Pool]:
@@ -111,7 +125,7 @@ def passes(network: Network, wanted: Filters, used: Collection[str]) -> bool:
 def _has(network: Network, name: str, value: str, used: Collection[str]) -> bool:
     match name:
         case "name":
-            return value in network.name
+            return _matches(value, network.name)
         case "id":
             return network.id.startswith(value)
         case "driver":
@@ -129,6 +143,14 @@ def _has(network: Network, name: str, value: str, used: Collection[str]) -> bool
             return not _has_label(network.settings.labels, value)
         case _:
             return True
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """As in Docker a part of the name, or a regular expression that finds one."""
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return pattern in name
 
 
 def _has_label(labels: dict[str, str], wanted: str) -> bool:

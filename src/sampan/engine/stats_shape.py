@@ -98,10 +98,13 @@ def describe_blkio(sample: Sample | None) -> dict[str, Any]:
         "io_queue_recursive", "io_service_time_recursive", "io_wait_time_recursive", "io_merged_recursive",
         "io_time_recursive", "sectors_recursive",
     )  # fmt: skip
+    nothing: list[Any] | None = (
+        None if sample is None or sample.unified else []
+    )  # Docker on v1 has empty lists
     return {
-        "io_service_bytes_recursive": entries["bytes"] or None,
-        "io_serviced_recursive": entries["ios"] or None,
-        **dict.fromkeys(rest),
+        "io_service_bytes_recursive": entries["bytes"] or nothing,
+        "io_serviced_recursive": entries["ios"] or nothing,
+        **dict.fromkeys(rest, nothing),
     }
 
 

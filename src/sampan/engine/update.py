@@ -16,7 +16,7 @@ from sampan.engine.cgroups import find_cgroup, join_cpuset
 from sampan.engine.create_checks import check_host_config
 from sampan.engine.limit_checks import check_limits, read_bounds
 from sampan.engine.resources import plan_resources
-from sampan.errors import Conflict, SampanError
+from sampan.errors import Conflict
 from sampan.linux.cgroup_limits import apply_limits
 from sampan.schema.container import HostConfig
 
@@ -41,7 +41,7 @@ async def update_container(containers: Containers, container: Container, wanted:
             if container.state.is_running and container.state.pid:
                 resources = changed_resources(container.host_config, planned)
                 warnings = await asyncio.to_thread(_apply, container, resources)
-        except SampanError as error:
+        except Conflict as error:
             error.message = f"Cannot update container {container.id}: {error.message}"
             raise
         container.document.host_config = planned

@@ -11,24 +11,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sampan.engine.model import MountPoint
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 
 KNOWN = ("type", "device", "o", "size")
 REQUIRED = {"device": ("type",), "type": ("device",), "o": ("device", "type")}
 BIND_WORDS = frozenset({"bind", "rbind"})
 
 
-def check_driver_options(options: Mapping[str, str]) -> None:
+def check_driver_options(volume: str, options: Mapping[str, str]) -> None:
     """Refuse what Docker refuses, in its words."""
     for name in options:
         if name not in KNOWN:
-            raise InvalidArgument(f'invalid option: "{name}"')
+            raise InvalidArgument(f'create {volume}: invalid option: "{name}"')
     if "size" in options:
-        raise Unsupported("quota size requested but no quota support")
+        raise InvalidArgument(f"create {volume}: quota size requested but no quota support")
     for name, needed in REQUIRED.items():
         for other in needed if options.get(name) else ():
             if not options.get(other):
-                raise InvalidArgument(f'missing required option: "{other}"')
+                raise InvalidArgument(f'create {volume}: missing required option: "{other}"')
     if options.get("type") == "none" and not BIND_WORDS & set(split_options(options)):
         raise InvalidArgument('option "type=none" needs "o=bind": a folder of the host')
 

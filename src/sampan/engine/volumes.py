@@ -46,11 +46,13 @@ class Volumes:
     ) -> dict[str, Any]:
         """Make the volume, or give the one that is already there."""
         if driver not in ("", "local"):
-            raise NotFound(f'error looking up volume plugin {driver}: plugin "{driver}" not found')
-        check_driver_options(options or {})
+            raise NotFound(
+                f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found'
+            )
         if not name:
             name, labels = new_id(), {ANONYMOUS_LABEL: "", **(labels or {})}
         check_volume_name(name)
+        check_driver_options(name, options or {})
         existing = self._records.by_name(name)
         if existing:
             return self._describe(existing)
@@ -87,6 +89,11 @@ class Volumes:
     def describe_all(self) -> list[dict[str, Any]]:
         """All volumes by name."""
         return sorted(map(self._describe, self._records.list()), key=lambda volume: str(volume["Name"]))
+
+    def has_options(self, name: str) -> bool:
+        """Whether the volume stands for something else: Docker never prunes what may be on another machine."""
+        record = self._records.by_name(name)
+        return record is not None and bool(record.document["options"])
 
     def is_anonymous(self, name: str) -> bool:
         """Whether nobody gave this volume its name."""

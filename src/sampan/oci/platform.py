@@ -28,6 +28,21 @@ _ARCHITECTURES = {
     "ppc64el": ("ppc64le", ""),
     "loongarch64": ("loong64", ""),
 }
+_KNOWN = frozenset(
+    (
+        "386",
+        "amd64",
+        "arm",
+        "arm64",
+        "loong64",
+        "mips64",
+        "mips64le",
+        "ppc64le",
+        "riscv64",
+        "s390x",
+        *_ARCHITECTURES,
+    )
+)
 _DEFAULT_VARIANTS = {"arm": "v7", "arm64": "v8"}
 _ARM_VARIANTS = ("v8", "v7", "v6", "v5")
 _PART = re.compile(r"[A-Za-z0-9_.-]+")
@@ -71,6 +86,8 @@ def parse_platform(text: str) -> Platform:
     if len(parts) == 1 and parts[0].lower() in ("linux", "windows", "darwin", "freebsd"):
         return Platform(parts[0].lower(), host_platform().architecture).normalised()
     if len(parts) == 1:
+        if parts[0].lower() not in _KNOWN:
+            raise InvalidArgument(f'"{text}": unknown operating system or architecture: invalid argument')
         parts = ["linux", *parts]
     system, architecture, variant = [*parts, ""][:3]
     return Platform(system, architecture, variant).normalised()

@@ -26,8 +26,26 @@ def test_an_absent_flag_is_its_default():
 def test_both_forms_of_filters_are_read():
     assert query.filters({"filters": '{"name":["a"],"label":{"x":true,"y":false}}'}, ALLOWED) == {
         "name": ["a"],
-        "label": ["x"],
+        "label": ["x", "y"],
     }
+
+
+def test_null_is_no_filter():
+    assert query.filters({"filters": "null"}, ALLOWED) == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ({}, 'invalid resize height "": invalid syntax'),
+        ({"h": "10", "w": "x"}, 'invalid resize width "x": invalid syntax'),
+        ({"h": "65536", "w": "1"}, 'invalid resize height "65536": value out of range'),
+    ],
+)
+def test_a_terminal_needs_both_lengths(size, message):
+    with pytest.raises(InvalidArgument) as caught:
+        query.console_size(size)
+    assert caught.value.message == message
 
 
 @pytest.mark.parametrize("text", ["nonsense", '{"bad":["x"]}', '{"name":3}'])

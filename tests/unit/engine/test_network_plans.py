@@ -312,6 +312,9 @@ def test_mac_addresses_are_written_as_the_kernel_does() -> None:
     [
         ({"name": ["ea"]}, True),
         ({"name": ["x", "se"]}, True),
+        ({"name": ["^sea$"]}, True),
+        ({"name": ["^ea"]}, False),
+        ({"name": ["["]}, False),
         ({"id": ["sea"]}, True),
         ({"driver": ["null"]}, False),
         ({"type": ["builtin"]}, False),

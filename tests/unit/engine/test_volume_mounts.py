@@ -68,7 +68,7 @@ def test_a_folder_of_the_host_as_a_volume(o, bind):
 )
 def test_incomplete_driver_options_are_refused(options):
     with pytest.raises(SampanError):
-        check_driver_options(options)
+        check_driver_options("v", options)
 
 
 def test_a_subpath_needs_a_folder():

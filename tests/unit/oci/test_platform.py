@@ -25,7 +25,7 @@ def test_platforms_have_one_spelling(text: str, expected: Platform) -> None:
     assert parse_platform(str(expected)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "a/b/c/d", "linux/", "linux/am d64"])
+@pytest.mark.parametrize("text", ["", "foo", "a/b/c/d", "linux/", "linux/am d64"])
 def test_what_is_no_platform_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_platform(text)
