@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sampan.compose.errors import ComposeError, Mark, Path
+from sampan.errors import SampanError
 
 STDIN = "-"
 VALUE_KEY = "x-#value"  # what the variable of a secret or config had where the file was read
@@ -20,10 +21,6 @@ _PUBLISHED = "oci://"
 def is_remote(path: str) -> bool:
     """Whether a compose file is named that is not on this machine."""
     return path.startswith(_REMOTE)
-
-
-def _refuse_published(name: str) -> str:
-    raise ComposeError(f'not supported here: compose files from registries: "{name}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +40,18 @@ class LoadOptions:
     cwd: str = ""
     warn: Callable[[str], None] = print
     read_stdin: Callable[[], bytes] = lambda: b""
-    fetch: Callable[[str], str] = _refuse_published
+    fetch: Callable[[str], str] | None = None
     seen_versions: set[str] = field(default_factory=set)
 
     def locate(self, path: str, mark: Mark | None = None, where: Path = ()) -> str:
         """The path of a compose file on this machine: one that was published (``oci://NAME``) is fetched."""
-        if path.startswith(_PUBLISHED):
-            return self.fetch(path.removeprefix(_PUBLISHED))
+        if path.startswith(_PUBLISHED) and self.fetch is not None:
+            try:
+                return self.fetch(path.removeprefix(_PUBLISHED))
+            except SampanError as error:
+                raise ComposeError(
+                    f"{path}: {error.message}", mark=mark, path=where, hint=error.hint
+                ) from error
         if is_remote(path):
             raise ComposeError(
                 f'not supported: compose files from elsewhere: "{path}"',
