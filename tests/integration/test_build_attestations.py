@@ -152,6 +152,23 @@ def test_a_reproducible_image_has_its_digest_with_and_without_them(
     assert digests[0] == digests[1]
 
 
+def test_those_of_several_platforms_are_told_apart(
+    engine: EngineProcess, registry: RegistryProcess, project: Path
+) -> None:
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY status /var/lib/dpkg/status\n")
+    name, platforms = f"{registry.host}/several:1", ["linux/amd64", "linux/arm64"]
+    engine.sampan(
+        "build", "--platform", ",".join(platforms), "--sbom=true", "--push", "-t", name, str(project)
+    )
+    told = _inspect(engine, name, "SBOM")
+    assert list(told) == platforms
+    images = [told[platform]["SPDX"]["packages"][0]["versionInfo"] for platform in platforms]
+    index = json.loads(engine.out("builder", "imagetools", "inspect", "--raw", name))["manifests"]
+    assert images == [line["digest"] for line in index[:2]]
+    assert len(index) == 4
+    engine.sampan("rmi", name)
+
+
 def test_other_generators_are_refused_by_name(engine: EngineProcess, project: Path) -> None:
     failed = engine.sampan("build", "--sbom=generator=docker/scout", str(project), check=False)
     assert "--sbom=generator=docker/scout: other generators are not supported" in failed.stderr

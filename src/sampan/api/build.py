@@ -170,7 +170,6 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "extra_hosts": tuple(values.getall("extrahosts", [])),
         "shm_size_bytes": query.integer(values, "shmsize"),
         "host_ca": query.flag(values, "sampan.host-ca") if "sampan.host-ca" in values else None,
-        "rewrites_times": query.flag(values, "sampan.rewrite-timestamp"),
         "reproducible": values.get("sampan.reproducible", "") in ("yes", "check"),
         "repeats_steps": values.get("sampan.reproducible", "") == "check",
         "no_cache_stages": tuple(values.getall("sampan.no-cache-filter", [])),

@@ -47,7 +47,7 @@ def plan_times(request: BuildRequest, build_args: Mapping[str, str]) -> Times:
     if not _NUMBER.match(text):
         raise InvalidArgument(f"invalid {VARIABLE}: {text}", hint="it is a number of seconds since 1970")
     epoch_ns = int(text) * _SECOND_NS
-    return Times(epoch_ns, epoch_ns if request.rewrites_times or request.reproducible else None)
+    return Times(epoch_ns, epoch_ns if request.rewrites_times else None)
 
 
 def date_arguments(request: BuildRequest, build_args: Mapping[str, str]) -> dict[str, str]:

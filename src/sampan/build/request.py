@@ -56,10 +56,8 @@ class BuildRequest:
     cache_to: tuple[CachePlace, ...] = ()
     transports: Surroundings | None = None
     no_cache_stages: tuple[str, ...] = ()
-    rewrites_times: bool = False
-    """Whether files are to be no younger than SOURCE_DATE_EPOCH, where the arguments have that."""
     reproducible: bool = False
-    """The same, with the time of the context's newest file where they have none."""
+    """Whether files are to be no younger than SOURCE_DATE_EPOCH, or where that is not given the context's newest."""
     repeats_steps: bool = False
     """Whether each step is run a second time, and the build fails where that gives something else."""
     images: ImageSource | None = None
@@ -71,6 +69,11 @@ class BuildRequest:
     """What is to be said of images that are made, in an index beside them."""
     remote: str = ""
     """The URL that the context came from."""
+
+    @property
+    def rewrites_times(self) -> bool:
+        """Whether files get another time, if the arguments say which."""
+        return self.reproducible or any(output.rewrites_times for output in self.outputs)
 
     @property
     def given_arguments(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sampan.build.attestation.attestor import plan_attestors
 from sampan.build.built import Built
@@ -21,7 +21,6 @@ from sampan.build.dockerfile.location import DockerfileError
 from sampan.build.errors import BuildFailed
 from sampan.build.exports.attached import Attestor
 from sampan.build.exports.exporting import Exporting
-from sampan.build.exports.options import ExportOptions
 from sampan.build.product import Product
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
@@ -103,10 +102,10 @@ class Build:
         made = list(self.refs)
         return sorted(refs, key=lambda ref: made.index(ref) if ref in self.refs else len(made))
 
-    def plan_attestors(self, outputs: Sequence[ExportOptions]) -> tuple[Attestor, ...]:
+    @property
+    def attestors(self) -> tuple[Attestor, ...]:
         """Who makes the attestations that the client wants of images."""
-        request = self._solving.request
-        return plan_attestors(replace(request, outputs=tuple(outputs))) if request is not None else ()
+        return plan_attestors(self._solving.request) if self._solving.request is not None else ()
 
     async def export_caches(self, product: Product) -> None:
         """Write the caches that the client wants."""
@@ -158,6 +157,7 @@ class Builds:
                 stack,
                 folder=folder,
                 cache_to=plan_exports(request),
+                outputs=tuple(parse_outputs(record.exporters)),
             )
             build = Build(record, solving)
             with self._running_as(request.ref, build):
@@ -178,7 +178,7 @@ class Builds:
         exporting = Exporting(
             product,
             publisher=self._outside.publisher(session.credentials),
-            attestors=build.plan_attestors(parse_outputs(exporters)),
+            attestors=build.attestors,
         )
         response = await export(product, exporters, session, exporting)
         await build.export_caches(product)

@@ -14,6 +14,7 @@ from sampan.build.arguments import proxy_environment
 from sampan.build.caches.places import CachePlace
 from sampan.build.calls import answer_call
 from sampan.build.dockerignore import ignore_file_names
+from sampan.build.exports.options import ExportOptions
 from sampan.build.origins import read_ignore_file
 from sampan.build.patterns import PatternSet
 from sampan.build.product import Product
@@ -70,6 +71,7 @@ class Solving:
         *,
         folder: str = "",
         cache_to: tuple[CachePlace, ...] = (),
+        outputs: tuple[ExportOptions, ...] = (),
     ) -> None:
         self._builder = builder
         self._outside = outside
@@ -77,6 +79,7 @@ class Solving:
         self._session = session
         self._folder = folder
         self._cache_to = cache_to
+        self._outputs = outputs
         self.request: BuildRequest | None = None
         self._stack = stack
         self._files = SessionFiles(session, builder.workplace, stack)
@@ -87,6 +90,7 @@ class Solving:
         accounts = {name: await self._session.credentials(name) for name in caches.registries}
         request = replace(
             await self._plan(parse_attributes(attributes)),
+            outputs=self._outputs,
             cache_to=caches.exports,
             cache_from=caches.imports,
             transports=self._outside.caches(accounts),

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 
-from sampan.cli.mounts import split_csv
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from sampan.cli.options import Options
 
@@ -28,11 +27,6 @@ def plan_reproducible(options: Options) -> str | None:
     if word not in ("", "true", "1", "false", "0", "check"):
         raise InvalidArgument(f"--reproducible={word}: true, false or check is supported")
     return {"check": "check", "true": "yes", "1": "yes"}.get(word)
-
-
-def rewrites_times(outputs: Iterable[str]) -> bool:
-    """Whether ``rewrite-timestamp=true`` is among the fields of an output."""
-    return any(field.lower() == "rewrite-timestamp=true" for word in outputs for field in split_csv(word))
 
 
 def date_environment(options: Options, environ: Mapping[str, str], place: str) -> Mapping[str, str]:

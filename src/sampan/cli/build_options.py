@@ -11,7 +11,7 @@ import os
 import stat
 
 from sampan.cli.build_attest import plan_attestations
-from sampan.cli.build_dates import EPOCH, plan_reproducible, rewrites_times
+from sampan.cli.build_dates import EPOCH, plan_reproducible
 from sampan.cli.build_output import plan_outputs
 from sampan.cli.env import read_labels
 from sampan.cli.flags import several, switch, text
@@ -128,7 +128,6 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     }
     query["sampan.attest"] = plan_attestations(options)
     query["sampan.reproducible"] = plan_reproducible(options)
-    query["sampan.rewrite-timestamp"] = rewrites_times(options.several("output"))
     if options.given("shm-size"):
         query["shmsize"] = read_flag("--shm-size", options.text("shm-size"), parse_size)
     if options.given("host-ca"):

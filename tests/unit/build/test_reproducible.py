@@ -8,6 +8,7 @@ import pytest
 
 from sampan.build.clamping import clamp_times
 from sampan.build.differences import compare_trees
+from sampan.build.exports.options import ExportOptions
 from sampan.build.reproducible import Times, date_arguments, plan_times
 from sampan.build.request import BuildRequest
 from sampan.errors import InvalidArgument
@@ -37,7 +38,8 @@ def _times(folder: Path) -> dict[str, int]:
     ],
 )
 def test_the_argument_dates_a_build(words: dict[str, str], rewrites: bool, expected: Times) -> None:
-    assert plan_times(BuildRequest("", rewrites_times=rewrites), words) == expected
+    output = ExportOptions(rewrites_times=rewrites)
+    assert plan_times(BuildRequest("", outputs=(output,)), words) == expected
 
 
 @pytest.mark.parametrize("text", ["now", "1.5", "0x10", " 1", "9" * 20])

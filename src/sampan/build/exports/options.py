@@ -61,6 +61,8 @@ class ExportOptions:
     annotations: Annotations = field(default_factory=Annotations)
     splits: bool | None = None
     """Whether files are put below a folder for each platform; None: if there are several."""
+    rewrites_times: bool = False
+    """Whether the files of layers are to be no younger than SOURCE_DATE_EPOCH."""
     has_artifacts: bool = False
     """Whether attestations have the image as their subject, so that registries list them as its referrers."""
 
@@ -95,6 +97,7 @@ def parse_options(kind: str, attributes: Mapping[str, str]) -> ExportOptions:
         not _flag(kind, attributes, "oci-mediatypes", default=True),
         parse_annotations(attributes),
         _flag(kind, attributes, "platform-split") if "platform-split" in attributes else None,
+        _flag(kind, attributes, "rewrite-timestamp"),
         _flag(kind, attributes, "oci-artifact"),
     )
 
