@@ -12,6 +12,7 @@ import pytest
 
 from integration.compose_project import ComposeProject
 from integration.engine_process import EngineProcess
+from integration.ssh_agent import running_agent
 
 SLEEP = "image: busybox, command: sleep 300, stop_signal: SIGKILL"
 
@@ -254,3 +255,29 @@ def test_a_project_is_known_by_its_name_alone(make: Callable[..., ComposeProject
     assert told.index("up0-web-1") < told.index("up0-db-1")
     assert project.left() == []
     assert 'No resource found to remove for project "up0"' in project.down()
+
+
+def test_builds_use_agents_and_caches(make: Callable[..., ComposeProject]) -> None:
+    text = """\
+services:
+  web:
+    build:
+      context: .
+      dockerfile_inline: "FROM busybox\\nRUN --mount=type=ssh,id=KEY,required=true test -S $$SSH_AUTH_SOCK"
+      ssh: [default, mine=./agent.sock]
+      cache_to: ["type=local,dest=./kept"]
+      cache_from: ["type=local,src=./kept"]
+    image: composed-ssh
+"""
+    project = make(text.replace("KEY", "default"))
+    with running_agent(project.place) as agent:
+        assert "there is no agent" in project.compose("build", check=False).stderr
+        project.environment["SSH_AUTH_SOCK"] = agent
+        project.compose("build")
+        assert (project.place / "kept/index.json").exists()
+        project.write(text.replace("KEY", "mine"))
+        project.compose("build")
+        project.write(text.replace("KEY", "other"))
+        assert project.compose("build", check=False).returncode == 1
+        project.compose("build", "--ssh", f"other={agent}")
+    project.engine_api.images.remove("composed-ssh", force=True)

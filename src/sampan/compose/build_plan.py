@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,10 @@ _SERVICE = "service:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSettings:
-    """Flags of ``compose build``; `host_ca` lends steps the host's CA bundle, None is the engine's default."""
+    """Flags of ``compose build``; `host_ca` lends steps the host's CA bundle, None is the engine's default.
+
+    `ssh` are sockets of agents by their ids; an empty one is the agent of the environment.
+    """
 
     no_cache: bool = False
     pull: bool = False
@@ -32,6 +36,7 @@ class BuildSettings:
     memory_bytes: int = 0
     host_ca: bool | None = None
     quiet: bool = False
+    ssh: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_build_query(project: Project, service: Service, image: str, settings: BuildSettings) -> Query:
@@ -56,6 +61,10 @@ def plan_build_query(project: Project, service: Service, image: str, settings: B
             f"{name}={_named_context(project, value)}" for name, value in build.additional_contexts.items()
         ],
     }
+    if agents := plan_agents(project, {**build.ssh, **settings.ssh}):
+        query["sampan.ssh"] = agents
+    if build.cache_to:
+        query["sampan.cache-to"] = [plan_cache(project, word, "dest") for word in build.cache_to]
     if build.shm_size:
         query["shmsize"] = build.shm_size
     if settings.memory_bytes:
@@ -84,12 +93,36 @@ def _objects(project: Project, service: Service, settings: BuildSettings) -> dic
             labels.SERVICE: service.name,
             labels.VERSION: labels.COMPOSE_VERSION,
         },
-        "cachefrom": list(build.cache_from),
+        "cachefrom": [plan_cache(project, word, "src") for word in build.cache_from],
         "ulimits": [
             {"Name": name, "Soft": limit.single or limit.soft, "Hard": limit.single or limit.hard}
             for name, limit in build.ulimits.items()
         ],
     }
+
+
+def plan_agents(project: Project, keys: Mapping[str, str]) -> list[str]:
+    """Agents as NAME=SOCKET, for steps with ``--mount=type=ssh``."""
+    agents = []
+    for name, given in keys.items():
+        path = given or project.environment.get("SSH_AUTH_SOCK", "")
+        if not path:
+            raise InvalidArgument(
+                f"build.ssh: {name}: there is no agent", hint="start one, and see that SSH_AUTH_SOCK is set"
+            )
+        agents.append(f"{name}={os.path.join(project.working_dir, path)}")
+    return agents
+
+
+def plan_cache(project: Project, word: str, key: str) -> str:
+    """``type=local,src=FOLDER`` with the whole path of the folder; other words stay as they are."""
+    fields = [field.partition("=") for field in word.split(",")]
+    if "=" not in word:
+        return word
+    return ",".join(
+        f"{name}={os.path.normpath(os.path.join(project.working_dir, value)) if name == key else value}"
+        for name, _, value in fields
+    )
 
 
 def _proxies(environment: Mapping[str, str]) -> dict[str, str]:

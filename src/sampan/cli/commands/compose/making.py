@@ -22,7 +22,6 @@ _REFUSED = {
     "builder": "there is one builder, the engine's",
     "check": "use `sampan build --check` in the context's folder",
     "print": "printing a bake file is not supported",
-    "ssh": "forwarding an SSH agent is not supported",
 }
 
 
@@ -65,6 +64,7 @@ def _build_settings(context: Context, options: Options, project: Project) -> Bui
         no_cache=options.switch("no-cache"),
         pull=options.switch("pull"),
         build_args=arguments,
+        ssh=dict(word.partition("=")[::2] for word in options.text("ssh").split(",") if word),
         memory_bytes=parse_size(memory) if memory not in ("", "0") else 0,
     )
 
@@ -198,7 +198,7 @@ BUILD = Command(
         switch("push", "Push service images"),
         switch("quiet", "Suppress the build output", short="q"),
         text("sbom", "Add a SBOM attestation; accepted, none is made"),
-        text("ssh", "Set SSH authentications used when building service images; not supported yet"),
+        text("ssh", "Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)"),
         switch("with-dependencies", "Also build dependencies (transitively)"),
     ),
 )
