@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from sampan.linux.nftables import open_netfilter_socket
 from sampan.linux.nftables_dump import read_base_chains, read_elements
 from sampan.linux.route_dump import read_links
 from sampan.linux.rtnetlink import VethPeer, delete_link, new_veth, open_route_socket, set_up
+from sampan.network.bridge import Bridge, plan_bridge, remove_bridge
+from sampan.network.exclusion import sole_planner
+from sampan.network.host import read_host
 from sampan.network.names import names_for_data_root
 
 pytestmark = pytest.mark.long
@@ -334,7 +338,9 @@ def test_a_created_container_is_connected_when_it_starts(cli: CommandLine) -> No
     assert cli.out("exec", "boat", "nslookup", "boat")
 
 
-@pytest.mark.parametrize(("mode", "words"), [("host", "sharing network namespace"), ("none", "private (none) mode")])
+@pytest.mark.parametrize(
+    ("mode", "words"), [("host", "sharing network namespace"), ("none", "private (none) mode")]
+)
 def test_what_has_no_network_of_its_own_is_not_connected(cli: CommandLine, mode: str, words: str) -> None:
     cli("network", "create", "sea")
     cli("run", "-d", "--name", "boat", "--network", mode, "busybox", "sleep", "60")
@@ -414,6 +420,42 @@ def test_nothing_is_left_in_the_kernel(own_engine: EngineProcess) -> None:
     own_engine.stop()
     assert names.bridge not in present_links()
     assert names.table not in filter_tables()
+
+
+def test_a_subnet_that_the_host_uses_by_now_is_left_to_it(own_engine: EngineProcess) -> None:
+    cli = CommandLine(own_engine, "sampan")
+    cli("network", "create", "chosen")
+    cli("network", "create", "--subnet", "10.219.0.0/24", "given")
+    first = subnets(cli)
+    others = [
+        Bridge(f"other{number}", ip_network(subnet), next(ip_network(subnet).hosts()), 1500)
+        for number, subnet in enumerate(first.values())
+    ]
+    with open_route_socket() as route:
+        try:
+            with sole_planner():  # for another test's engine may come and take them
+                own_engine.stop()
+                for bridge in others:
+                    for step in plan_bridge(bridge, read_host(route)):
+                        step.apply(route)
+            own_engine.start()
+            now = subnets(cli)
+        finally:
+            for bridge in others:
+                remove_bridge(route, bridge.name)
+    assert now["given"] == first["given"]
+    assert {now["bridge"], now["chosen"]}.isdisjoint(first.values())
+    assert "moves to" in (own_engine.data.parent / "engine.log").read_text()
+    address = cli.out("run", "--rm", "--network", "chosen", "busybox", "hostname", "-i")
+    assert ip_address(address) in ip_network(now["chosen"])
+
+
+def subnets(cli: CommandLine) -> dict[str, str]:
+    """The IPv4 subnet of each network that has one."""
+    names = ("bridge", "chosen", "given")
+    return {
+        name: cli.out("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name) for name in names
+    }
 
 
 def present_links() -> set[str]:

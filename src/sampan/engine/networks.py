@@ -15,8 +15,9 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -88,7 +89,9 @@ class Networks:
         try:
             with sole_planner():
                 host = self.kernel.open()
-                self._settle_default(host.taken_networks(host_name_servers()), host.default_mtu())
+                taken = host.taken_networks(host_name_servers())
+                self._settle_default(taken, host.default_mtu())
+                self._move_off(taken, host.links)
                 self.kernel.restore(self._bridged(), published, endpoints)
         except (SampanError, OSError) as error:
             self.kernel.fail(error)
@@ -113,6 +116,24 @@ class Networks:
         )
         if settings != network.settings:
             self._put(replace(network, settings=settings))
+
+    def _move_off(self, taken: Collection[Subnet], links: Collection[str]) -> None:
+        """Give another subnet to networks that have no bridge now, and whose own is somebody else's by now.
+
+        A tunnel or another engine may have come while this one was away. A subnet that the user gave stays.
+        """
+        for network in self._bridged():
+            pool = network.settings.ipv4
+            if pool is None or pool.is_subnet_given or network.settings.bridge in links:
+                continue
+            if not any(ip_network(pool.subnet).overlaps(other) for other in taken):
+                continue
+            subnet = choose_subnet([*taken, *self._subnets()])
+            logger.warning(
+                "network %s moves to %s: the host has %s in use", network.name, subnet, pool.subnet
+            )
+            moved = Pool(str(subnet), str(default_gateway(subnet)))
+            self._put(replace(network, settings=msgspec.structs.replace(network.settings, ipv4=moved)))
 
     def close(self, *, is_idle: bool) -> None:
         """Let go; an engine with nothing running also takes its bridges and rules away."""
