@@ -22,13 +22,13 @@ from sampan.oci.digest import DigestMismatch
 from sampan.oci.index import encode_index
 from sampan.oci.manifest import encode_manifest
 from sampan.oci.platform import parse_platform
+from sampan.oci.raw_manifest import RawManifest
 from sampan.registry.credentials import ANONYMOUS
 from sampan.registry.repository import Registries
 from sampan.registry.settings import Limits, Settings
 from sampan.transport.conversion import Wish
 from sampan.transport.copying import Options, copy_image
 from sampan.transport.location import parse_location
-from sampan.transport.model import Document
 from sampan.transport.opening import Surroundings, open_sink, open_source
 from scripted_registry import ScriptedRegistry, digest_of, range_start, refusal
 
@@ -39,7 +39,7 @@ SMALL = make_tar([("a", b"1")])
 
 async def copy(
     origin: str, target: str, options: Options | None = None, limits: Limits | None = None
-) -> Document:
+) -> RawManifest:
     registries = Registries(Settings(patience=QUICK, limits=limits or Limits()))
 
     def connect() -> object:

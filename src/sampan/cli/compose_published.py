@@ -29,8 +29,9 @@ from sampan.compose.artifact import (
 from sampan.errors import InvalidArgument, NotFound, SampanError
 from sampan.oci.digest import Digest
 from sampan.oci.index import decode_index
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import Reference, parse_reference
-from sampan.registry.manifests import Fetched, ManifestRefused
+from sampan.registry.manifests import ManifestRefused
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
@@ -110,7 +111,7 @@ async def _fetch(repository: Repository, reference: Reference, cached: Collectio
     return found.digest, assemble(layers)
 
 
-async def _first_project(repository: Repository, index: Fetched, name: str) -> Fetched:
+async def _first_project(repository: Repository, index: RawManifest, name: str) -> RawManifest:
     """An application is an index of its images and its project."""
     for child in decode_index(index.raw, index.media_type).manifests:
         if child.artifact_type:

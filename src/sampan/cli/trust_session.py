@@ -25,9 +25,9 @@ from sampan.daemon.configuration import (
 from sampan.errors import InvalidArgument
 from sampan.image.remote import find_manifest
 from sampan.oci.index import decode_index
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.credentials import decode_credentials
-from sampan.registry.manifests import Fetched
 from sampan.registry.repository import Registries, Repository
 from sampan.registry.trust.keyfiles import read_key_file, read_public_key
 from sampan.registry.trust.policy import Policy, Publisher
@@ -49,7 +49,7 @@ class Session:
         """The registry itself."""
         return self.repositories[-1]
 
-    async def resolve(self) -> Fetched:
+    async def resolve(self) -> RawManifest:
         """The manifest or index of the name."""
         return (await find_manifest(self.repositories, self.reference))[1]
 
@@ -94,7 +94,7 @@ def parse_annotations(words: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def listed_in(fetched: Fetched) -> Sequence[tuple[str, str]]:
+def listed_in(fetched: RawManifest) -> Sequence[tuple[str, str]]:
     """What an index lists: platform and digest of each manifest."""
     if not fetched.is_index:
         return ()

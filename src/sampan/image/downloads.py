@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from sampan.content.pieces import iter_pieces
 from sampan.content.store import ContentStore
 from sampan.errors import Cancelled
 from sampan.image.arrival import Arrival
 from sampan.oci.descriptor import Descriptor
 from sampan.registry.repository import Repository
 
-_BATCH_BYTES = 1 << 20
 _THREADS = 4
 
 Listener = Callable[[str, int], None]
@@ -84,7 +84,7 @@ class Downloads:
 
     async def _fetch(self, repository: Repository, download: _Download) -> None:
         arrival, received = download.arrival, 0
-        async for data in _batches(repository.stream(arrival.blob)):
+        async for data in iter_pieces(repository.stream(arrival.blob)):
             await self._in_thread(lambda data=data: arrival.feed(data))  # type: ignore[misc]
             received += len(data)
             download.tell("Downloading", received)
@@ -108,17 +108,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.exception()
-
-
-async def _batches(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A stream in larger pieces: each costs a trip to another thread."""
-    held: list[bytes] = []
-    size = 0
-    async for data in stream:
-        held.append(data)
-        size += len(data)
-        if size >= _BATCH_BYTES:
-            yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)

@@ -22,8 +22,8 @@ from sampan.oci.document import InvalidDocument
 from sampan.oci.index import decode_index
 from sampan.oci.manifest import Manifest, decode_manifest
 from sampan.oci.platform import Platform, encode_platform, host_platform, match_rank
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import DEFAULT_REGISTRY, Reference
-from sampan.registry.manifests import Fetched
 from sampan.registry.repository import Repository
 from sampan.registry.settings import Limits
 
@@ -44,7 +44,7 @@ class RemoteImage:
 
 async def find_manifest(
     repositories: Sequence[Repository], reference: Reference
-) -> tuple[Repository, Fetched]:
+) -> tuple[Repository, RawManifest]:
     """The first endpoint's that has it; the error is the last endpoint's, which is the registry itself."""
     name = str(reference.digest) if reference.digest else reference.tag or ""
     for repository in repositories[:-1]:
@@ -160,7 +160,7 @@ async def describe_remote(repositories: Sequence[Repository], reference: Referen
     }
 
 
-async def _platforms_of(repository: Repository, fetched: Fetched) -> list[Platform]:
+async def _platforms_of(repository: Repository, fetched: RawManifest) -> list[Platform]:
     manifest = decode_manifest(fetched.raw, fetched.media_type)
     if manifest.config.media_type not in media_type.CONFIGS:
         return []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from sampan.errors import DataCorrupt, InvalidArgument, NotFound, SampanError, Unavailable
@@ -18,6 +17,7 @@ from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, DigestMismatch, InvalidDigest, parse_digest
 from sampan.oci.document import decode_object, get_string, get_strings
+from sampan.oci.raw_manifest import RawManifest
 from sampan.registry.auth import Scopes, repository_scope
 from sampan.registry.exchange import NETWORK_FAILURES, Exchange, read_limited
 from sampan.registry.failures import Broken, is_connection_failure, unreachable
@@ -38,30 +38,7 @@ class ManifestRefused(InvalidArgument):
     """The registry does not take this kind of manifest; it may take another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A manifest or an index as it came."""
-
-    raw: bytes
-    media_type: str
-
-    @property
-    def digest(self) -> Digest:
-        """Of the bytes."""
-        return Digest.of(self.raw)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """What an index would say of it."""
-        return Descriptor.of(self.raw, self.media_type)
-
-    @property
-    def is_index(self) -> bool:
-        """Whether it leads to further manifests."""
-        return self.media_type in media_type.INDEXES
-
-
-async def fetch_manifest(exchange: Exchange, name: str, limits: Limits) -> Fetched:
+async def fetch_manifest(exchange: Exchange, name: str, limits: Limits) -> RawManifest:
     """The manifest or index of a tag or digest."""
     repository = exchange.endpoint.repository
     path = f"/v2/{repository}/manifests/{name}"
@@ -150,7 +127,7 @@ def next_page(path: str, header: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _checked(raw: bytes, declared: str, name: str) -> Fetched:
+def _checked(raw: bytes, declared: str, name: str) -> RawManifest:
     if ":" in name:
         expected = parse_digest(name)
         actual = Digest.of(raw, expected.algorithm)
@@ -166,7 +143,7 @@ def _checked(raw: bytes, declared: str, name: str) -> Fetched:
         raise _too_old(name)
     if kind not in ACCEPTED:
         raise Broken(f"manifest {name} has the unsupported media type {kind!r}")
-    return Fetched(raw, kind)
+    return RawManifest(raw, kind)
 
 
 def _guess(source: dict[str, object]) -> str:

@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import DEFAULT_REGISTRY, Reference
 from sampan.registry import blobs, manifests, referrers, uploads
 from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.endpoints import HUB_HOST, Endpoint, is_insecure_host, plan_endpoints
 from sampan.registry.exchange import Exchange
 from sampan.registry.login import log_in
-from sampan.registry.manifests import Fetched
 from sampan.registry.settings import Settings
 from sampan.registry.transport import Transport
 
@@ -32,7 +32,7 @@ class Repository:
         """Where it is."""
         return self.exchange.endpoint
 
-    async def manifest(self, name: str) -> Fetched:
+    async def manifest(self, name: str) -> RawManifest:
         """The manifest or index of a tag or digest."""
         return await manifests.fetch_manifest(self.exchange, name, self.settings.limits)
 

@@ -11,13 +11,12 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
+from sampan.content.pieces import PIECE_BYTES, iter_pieces
 from sampan.content.writer import SizeMismatch
 from sampan.errors import DataCorrupt
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, DigestMismatch
 from sampan.transport.model import Blob
-
-PIECE_BYTES = 1 << 20
 
 
 async def iter_checked(blob: Blob) -> AsyncIterator[bytes]:
@@ -39,20 +38,6 @@ async def iter_checked(blob: Blob) -> AsyncIterator[bytes]:
         raise DigestMismatch(descriptor.digest, Digest.from_hash(state))
     if held:
         yield held
-
-
-async def iter_pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same in pieces that are worth a trip to another thread."""
-    held: list[bytes] = []
-    size = 0
-    async for data in stream:
-        held.append(data)
-        size += len(data)
-        if size >= PIECE_BYTES:
-            yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)
 
 
 async def read_blob(blob: Blob, limit_bytes: int) -> bytes:

@@ -16,11 +16,12 @@ from sampan.oci.descriptor import Descriptor
 from sampan.oci.index import decode_index, encode_index, is_attestation
 from sampan.oci.manifest import decode_manifest
 from sampan.oci.platform import Platform, match_rank
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import Reference
 from sampan.registry.repository import Repository
 from sampan.transport.checked import read_blob
 from sampan.transport.copying import copy_below
-from sampan.transport.model import Document, Report
+from sampan.transport.model import Report
 from sampan.transport.opening import Surroundings
 from sampan.transport.registry import RegistrySink, RegistrySource
 
@@ -30,7 +31,7 @@ class Found:
     """A manifest or index on a registry."""
 
     reference: Reference
-    document: Document
+    document: RawManifest
     source: RegistrySource
 
 
@@ -101,16 +102,16 @@ def choose_parts(parts: Sequence[Part], platforms: Sequence[Platform]) -> list[P
     ]
 
 
-def compose_index(parts: Sequence[Part], annotations: dict[str, str]) -> Document:
+def compose_index(parts: Sequence[Part], annotations: dict[str, str]) -> RawManifest:
     """The new index: Docker's if all of its children are, and nothing is said that it has no word for."""
     kinds = {part.descriptor.media_type for part in parts}
     docker = not annotations and kinds == {media_type.DOCKER_MANIFEST}
     raw = encode_index([part.descriptor for part in parts], docker=docker, annotations=annotations or None)
-    return Document(raw, media_type.DOCKER_LIST if docker else media_type.OCI_INDEX)
+    return RawManifest(raw, media_type.DOCKER_LIST if docker else media_type.OCI_INDEX)
 
 
 async def push_index(
-    target: Reference, document: Document, parts: Iterable[Part], around: Surroundings, report: Report
+    target: Reference, document: RawManifest, parts: Iterable[Part], around: Surroundings, report: Report
 ) -> None:
     """Bring the children to the target's repository, where they are not there, then the index by its name."""
     sink = RegistrySink(open_target(target, around), target)

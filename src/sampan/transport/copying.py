@@ -20,10 +20,11 @@ from sampan.oci.index import Index, decode_index, encode_index, is_attestation
 from sampan.oci.manifest import Manifest, decode_manifest
 from sampan.oci.media_type import Compression
 from sampan.oci.platform import Platform, host_platform
+from sampan.oci.raw_manifest import RawManifest
 from sampan.registry.manifests import ManifestRefused
 from sampan.registry.settings import Limits
 from sampan.transport.conversion import Plan, Wish, convert_manifest, is_image, plan_conversion
-from sampan.transport.model import Blob, Document, Report, Sink, Source
+from sampan.transport.model import Blob, Report, Sink, Source
 from sampan.transport.progress import BlobMeter
 from sampan.transport.recompression import recompress
 
@@ -45,7 +46,7 @@ class Options:
 
 async def copy_image(
     source: Source, sink: Sink, *, options: Options, limits: Limits, report: Report
-) -> Document:
+) -> RawManifest:
     """Copy, and give the manifest or index that the sink's name stands for now."""
     copier = _Copier(source, sink, options, limits, report)
     root = await copier.choose()
@@ -63,14 +64,14 @@ async def copy_image(
 
 
 async def copy_below(
-    source: Source, sink: Sink, document: Document, *, limits: Limits, report: Report
+    source: Source, sink: Sink, document: RawManifest, *, limits: Limits, report: Report
 ) -> None:
     """All that a manifest or index names, as it is; the document itself is the caller's to write."""
     options = Options(everything=True, wish=Wish(keeps_digests=True))
     await _Copier(source, sink, options, limits, report).write_below(document)
 
 
-def _is_docker(root: Document) -> bool:
+def _is_docker(root: RawManifest) -> bool:
     return root.media_type in (media_type.DOCKER_MANIFEST, media_type.DOCKER_LIST)
 
 
@@ -85,7 +86,7 @@ class _Copier:
         self._slots = asyncio.Semaphore(options.parallel)
         self._blobs: dict[tuple[Digest, Compression | None], asyncio.Task[Descriptor]] = {}
 
-    async def choose(self) -> Document:
+    async def choose(self) -> RawManifest:
         """The root, or of an index the one image that is wanted."""
         root = await self._source.root()
         if self._options.everything or len(self._options.platforms) > 1:
@@ -97,7 +98,7 @@ class _Copier:
         wanted = self._options.platforms[0] if self._options.platforms else None
         return await self._one_image(root, wanted)
 
-    async def write_root(self, root: Document) -> Document:
+    async def write_root(self, root: RawManifest) -> RawManifest:
         """Everything, the root last."""
         written = await self._prepare(root, depth=0)
         await self._sink.put_root(written)
@@ -105,11 +106,11 @@ class _Copier:
             await self._copy_referrers(root, written)
         return written
 
-    async def write_below(self, document: Document) -> None:
+    async def write_below(self, document: RawManifest) -> None:
         """Everything but the document."""
         await self._prepare(document, depth=0)
 
-    async def _one_image(self, document: Document, wanted: Platform | None) -> Document:
+    async def _one_image(self, document: RawManifest, wanted: Platform | None) -> RawManifest:
         for _ in range(MAX_DEPTH):
             if not document.is_index:
                 return document
@@ -117,7 +118,7 @@ class _Copier:
             document = await self._source.manifest(chosen.digest)
         raise InvalidDocument("index leads to indexes of indexes of indexes")
 
-    async def _prepare(self, document: Document, *, depth: int) -> Document:
+    async def _prepare(self, document: RawManifest, *, depth: int) -> RawManifest:
         """Everything that a document names is at the sink; the document as it is to be written."""
         if depth > MAX_DEPTH:
             raise InvalidDocument("index leads to indexes of indexes of indexes")
@@ -134,7 +135,7 @@ class _Copier:
         )
         layers = await self._copy_blobs(manifest, plan)
         return (
-            Document(convert_manifest(manifest, layers, plan), plan.media_type)
+            RawManifest(convert_manifest(manifest, layers, plan), plan.media_type)
             if plan.is_changed
             else document
         )
@@ -186,7 +187,7 @@ class _Copier:
         meter.step(await self._sink.put(blob, meter.moved))
         return None
 
-    async def _prepare_index(self, document: Document, depth: int) -> Document:
+    async def _prepare_index(self, document: RawManifest, depth: int) -> RawManifest:
         """Each child at the sink; the index as it was unless a child has changed or been left out."""
         index = decode_index(document.raw, document.media_type)
         children: list[Descriptor] = []
@@ -208,7 +209,7 @@ class _Copier:
             )
         docker = kind == media_type.DOCKER_LIST
         annotations = None if docker else index.annotations
-        return Document(encode_index(children, docker=docker, annotations=annotations), kind)
+        return RawManifest(encode_index(children, docker=docker, annotations=annotations), kind)
 
     def _chosen(self, index: Index) -> Sequence[Descriptor]:
         """All, or those for the wanted platforms, with what is attested of them."""
@@ -219,13 +220,13 @@ class _Copier:
             one for one in index.manifests if str(one.digest) in digests or is_attestation(one, of=digests)
         ]
 
-    def _index_type(self, document: Document) -> str:
+    def _index_type(self, document: RawManifest) -> str:
         if not self.wish.format:
             return document.media_type
         docker = self.wish.format == media_type.DOCKER_MANIFEST
         return media_type.DOCKER_LIST if docker else media_type.OCI_INDEX
 
-    async def _copy_referrers(self, subject: Document, written: Document) -> None:
+    async def _copy_referrers(self, subject: RawManifest, written: RawManifest) -> None:
         """Signatures and attestations, as the registry lists them and as cosign tags them."""
         if written.digest != subject.digest:
             self._report({"status": f"{subject.digest.short} was changed: what refers to it is not copied"})
@@ -241,7 +242,7 @@ class _Copier:
                 await self._sink.put_manifest(await self._as_it_is(tagged), f"{stem}.{kind}")
                 self._report({"status": f"Copied {stem[:19]}….{kind}"})
 
-    async def _as_it_is(self, document: Document) -> Document:
+    async def _as_it_is(self, document: RawManifest) -> RawManifest:
         """A referrer's blobs at the sink."""
         if document.is_index:
             for child in decode_index(document.raw, document.media_type).manifests:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from sampan.errors import InvalidArgument, NotFound
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, DigestMismatch
+from sampan.oci.raw_manifest import RawManifest
 from sampan.registry.settings import Limits
 from sampan.transport.checked import file_blob
 from sampan.transport.files import FolderFiles, read_file
 from sampan.transport.layout import kind_of, write_whole
-from sampan.transport.model import Abilities, Blob, Document, Sent
+from sampan.transport.model import Abilities, Blob, Sent
 from sampan.transport.partial import receive, remove_partial
 
 _MANIFEST = "manifest.json"
@@ -34,11 +35,11 @@ class DirectorySource:
         self._files = FolderFiles(folder)
         self._limits = limits
 
-    async def root(self) -> Document:
+    async def root(self) -> RawManifest:
         """``manifest.json``."""
         return await asyncio.to_thread(self._read, _MANIFEST)
 
-    async def manifest(self, digest: Digest) -> Document:
+    async def manifest(self, digest: Digest) -> RawManifest:
         """A child, checked."""
         document = await asyncio.to_thread(self._read, _child_name(digest))
         actual = Digest.of(document.raw, digest.algorithm)
@@ -55,7 +56,7 @@ class DirectorySource:
         del digest
         return ()
 
-    async def tagged(self, tag: str) -> Document | None:
+    async def tagged(self, tag: str) -> RawManifest | None:
         """Nor any neighbour."""
         del tag
         return None
@@ -63,9 +64,9 @@ class DirectorySource:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def _read(self, name: str) -> Document:
+    def _read(self, name: str) -> RawManifest:
         raw = read_file(self._files, name, self._limits.manifest_bytes)
-        return Document(raw, kind_of(raw))
+        return RawManifest(raw, kind_of(raw))
 
 
 class DirectorySink:
@@ -75,7 +76,7 @@ class DirectorySink:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._root: Document | None = None
+        self._root: RawManifest | None = None
         if os.path.isdir(folder) and os.listdir(folder) and not os.path.exists(f"{folder}/version"):
             raise InvalidArgument(f"{folder} is not empty, and not a folder of the dir transport")
         os.makedirs(folder, exist_ok=True)
@@ -93,13 +94,13 @@ class DirectorySink:
         await receive(blob, self._folder, self._path(_blob_name(blob.descriptor.digest)), sent)
         return "Copied"
 
-    async def put_manifest(self, document: Document, tag: str | None = None) -> None:
+    async def put_manifest(self, document: RawManifest, tag: str | None = None) -> None:
         """A child; what has a tag has no place here."""
         if tag is not None:
             raise NotFound("dir: keeps one image and nothing that refers to it")
         await asyncio.to_thread(write_whole, self._path(_child_name(document.digest)), document.raw)
 
-    async def put_root(self, document: Document) -> None:
+    async def put_root(self, document: RawManifest) -> None:
         """The folder's image, written when it is finished."""
         self._root = document
 

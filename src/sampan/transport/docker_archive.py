@@ -22,11 +22,12 @@ from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.document import InvalidDocument, JSONObject, get_string, get_strings
 from sampan.oci.manifest import encode_manifest
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import parse_reference
 from sampan.registry.settings import Limits
 from sampan.transport.checked import bytes_blob, file_blob
 from sampan.transport.files import ArchiveFiles, read_file
-from sampan.transport.model import Blob, Document
+from sampan.transport.model import Blob
 
 _MANIFEST = "manifest.json"
 _TYPES = {
@@ -53,11 +54,11 @@ class DockerArchiveSource:
             self._files.close()
             raise
 
-    async def root(self) -> Document:
+    async def root(self) -> RawManifest:
         """A manifest of what is there."""
-        return Document(await asyncio.to_thread(self._describe), media_type.DOCKER_MANIFEST)
+        return RawManifest(await asyncio.to_thread(self._describe), media_type.DOCKER_MANIFEST)
 
-    async def manifest(self, digest: Digest) -> Document:
+    async def manifest(self, digest: Digest) -> RawManifest:
         """There is one only."""
         document = await self.root()
         if document.digest != digest:
@@ -75,7 +76,7 @@ class DockerArchiveSource:
         del digest
         return ()
 
-    async def tagged(self, tag: str) -> Document | None:
+    async def tagged(self, tag: str) -> RawManifest | None:
         """Nor for neighbours."""
         del tag
         return None

@@ -21,8 +21,9 @@ from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.manifest import decode_manifest
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import Reference
-from sampan.transport.model import Abilities, Blob, Document, Sent
+from sampan.transport.model import Abilities, Blob, Sent
 from sampan.transport.partial import receive
 
 _MANIFEST = "manifest.json"
@@ -42,7 +43,7 @@ class DockerArchiveSink:
         self._folder = tempfile.TemporaryDirectory(
             prefix=".sampan-", dir=os.path.dirname(os.path.abspath(path))
         )
-        self._root: Document | None = None
+        self._root: RawManifest | None = None
         self._have: set[Digest] = set()
 
     async def has(self, blob: Descriptor) -> bool:
@@ -55,12 +56,12 @@ class DockerArchiveSink:
         self._have.add(blob.descriptor.digest)
         return "Copied"
 
-    async def put_manifest(self, document: Document, tag: str | None = None) -> None:
+    async def put_manifest(self, document: RawManifest, tag: str | None = None) -> None:
         """No place for children and referrers."""
         del document, tag
         raise InvalidArgument("a docker archive has no place for signatures and other manifests")
 
-    async def put_root(self, document: Document) -> None:
+    async def put_root(self, document: RawManifest) -> None:
         """The image."""
         self._root = document
 

@@ -19,11 +19,12 @@ from sampan.oci.descriptor import IMAGE_NAME, REFERENCE_NAME, Descriptor
 from sampan.oci.digest import Digest, DigestMismatch
 from sampan.oci.document import decode_object
 from sampan.oci.index import decode_index
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import InvalidReference, parse_reference
 from sampan.registry.settings import Limits
 from sampan.transport.checked import file_blob
 from sampan.transport.files import Files, read_file
-from sampan.transport.model import Blob, Document
+from sampan.transport.model import Blob
 
 INDEX = "index.json"
 
@@ -40,11 +41,11 @@ class LayoutSource:
         self._entries = read_index(files, limits)
         self._root = choose(self._entries, name, place)
 
-    async def root(self) -> Document:
+    async def root(self) -> RawManifest:
         """What the name stands for."""
         return await asyncio.to_thread(self._document, self._root)
 
-    async def manifest(self, digest: Digest) -> Document:
+    async def manifest(self, digest: Digest) -> RawManifest:
         """By digest, whatever index.json says."""
         return await asyncio.to_thread(self._document, Descriptor("", digest, 0))
 
@@ -55,9 +56,9 @@ class LayoutSource:
 
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         """Those that index.json lists; a layout has no other list of them."""
-        return [one for one in self._entries if (await self.manifest(one.digest)).subject == digest]
+        return [one for one in self._entries if _is_about(await self.manifest(one.digest), digest)]
 
-    async def tagged(self, tag: str) -> Document | None:
+    async def tagged(self, tag: str) -> RawManifest | None:
         """A neighbour that index.json names so."""
         entry = next((one for one in self._entries if one.annotations.get(REFERENCE_NAME) == tag), None)
         return await self.manifest(entry.digest) if entry else None
@@ -66,12 +67,12 @@ class LayoutSource:
         """Let the archive go, if it is one."""
         self._files.close()
 
-    def _document(self, descriptor: Descriptor) -> Document:
+    def _document(self, descriptor: Descriptor) -> RawManifest:
         raw = read_file(self._files, blob_name(descriptor.digest), self._limits.manifest_bytes)
         actual = Digest.of(raw, descriptor.digest.algorithm)
         if actual != descriptor.digest:
             raise DigestMismatch(descriptor.digest, actual)
-        return Document(raw, descriptor.media_type or kind_of(raw))
+        return RawManifest(raw, descriptor.media_type or kind_of(raw))
 
 
 def read_index(files: Files, limits: Limits) -> list[Descriptor]:
@@ -142,3 +143,8 @@ def _normal(name: str) -> str:
         return str(parse_reference(name)) if "/" in name or ":" in name else ""
     except InvalidReference:
         return ""
+
+
+def _is_about(document: RawManifest, digest: Digest) -> bool:
+    subject = document.subject
+    return subject is not None and subject.digest == digest

@@ -19,10 +19,11 @@ from sampan.oci.descriptor import IMAGE_NAME, REFERENCE_NAME, Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.document import encode_object
 from sampan.oci.index import encode_index
+from sampan.oci.raw_manifest import RawManifest
 from sampan.registry.settings import Limits
 from sampan.transport.files import FolderFiles
 from sampan.transport.layout import INDEX, read_index, write_whole
-from sampan.transport.model import Abilities, Blob, Document, Sent
+from sampan.transport.model import Abilities, Blob, Sent
 from sampan.transport.partial import receive, remove_partial
 
 _MARK = "oci-layout"
@@ -57,13 +58,13 @@ class LayoutSink:
         await receive(blob, self.folder, self._path(blob.descriptor.digest), sent)
         return "Copied"
 
-    async def put_manifest(self, document: Document, tag: str | None = None) -> None:
+    async def put_manifest(self, document: RawManifest, tag: str | None = None) -> None:
         """Of a child the blob alone; of a referrer also its line in index.json, by which it is found again."""
         await asyncio.to_thread(self._write_blob, document)
         if tag is not None or document.subject is not None:
             self._entries.append(self._described(document, tag or "", ""))
 
-    async def put_root(self, document: Document) -> None:
+    async def put_root(self, document: RawManifest) -> None:
         """The image of this sink's name."""
         await asyncio.to_thread(self._write_blob, document)
         self._entries.append(self._described(document, self._name, self._full_name))
@@ -76,14 +77,14 @@ class LayoutSink:
         """What is not finished stays for the next attempt."""
         remove_partial(self.folder)
 
-    def _described(self, document: Document, name: str, full_name: str) -> Descriptor:
+    def _described(self, document: RawManifest, name: str, full_name: str) -> Descriptor:
         names = {IMAGE_NAME: full_name} if full_name else {}
         if name:
             names[REFERENCE_NAME] = name
         kind = document.listed.artifact_type if document.subject is not None else ""
         return replace(document.descriptor, annotations=names, artifact_type=kind)
 
-    def _write_blob(self, document: Document) -> None:
+    def _write_blob(self, document: RawManifest) -> None:
         path = self._path(document.digest)
         if not os.path.exists(path):
             write_whole(path, document.raw)

@@ -19,9 +19,9 @@ from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, decode_descriptor, encode_descriptor
 from sampan.oci.document import InvalidDocument, JSONObject, decode_object, encode_object, get_string
 from sampan.oci.index import encode_index
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import Reference, parse_name
 from sampan.transport.layout import write_whole
-from sampan.transport.model import Document
 
 _MAX_BYTES = 16 << 20
 
@@ -35,9 +35,9 @@ class Member:
     raw: bytes
 
     @property
-    def document(self) -> Document:
+    def document(self) -> RawManifest:
         """The manifest."""
-        return Document(self.raw, self.descriptor.media_type)
+        return RawManifest(self.raw, self.descriptor.media_type)
 
 
 class ManifestLists:
@@ -86,11 +86,11 @@ class ManifestLists:
         return f"{self._root}/{_file_name(name)}"
 
 
-def encode_list(members: list[Member]) -> Document:
+def encode_list(members: list[Member]) -> RawManifest:
     """The index of these manifests: OCI's if the first is, else Docker's."""
     docker = not members or members[0].descriptor.media_type != media_type.OCI_MANIFEST
     raw = encode_index([member.descriptor for member in members], docker=docker)
-    return Document(raw, media_type.DOCKER_LIST if docker else media_type.OCI_INDEX)
+    return RawManifest(raw, media_type.DOCKER_LIST if docker else media_type.OCI_INDEX)
 
 
 def show_member(member: Member) -> JSONObject:

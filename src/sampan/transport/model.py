@@ -8,13 +8,13 @@ such. A sink is told blobs before the manifests that name them, and of an index 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sampan.oci import media_type
-from sampan.oci.descriptor import Descriptor, decode_descriptor
+from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
-from sampan.oci.document import decode_object, get_object, get_string, get_string_map
+from sampan.oci.raw_manifest import RawManifest
 
 Report = Callable[[Mapping[str, Any]], None]
 """Told what goes on, in the shape of the Engine API's progress."""
@@ -23,44 +23,6 @@ Sent = Callable[[int], None]
 """Told how many bytes of a blob have been moved."""
 
 ANY_MANIFEST = media_type.MANIFESTS | media_type.INDEXES
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A manifest or an index, as it came."""
-
-    raw: bytes
-    media_type: str
-
-    @property
-    def digest(self) -> Digest:
-        """Of the bytes."""
-        return Digest.of(self.raw)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """What an index would say of it."""
-        return Descriptor.of(self.raw, self.media_type)
-
-    @property
-    def is_index(self) -> bool:
-        """Whether it leads to further manifests."""
-        return self.media_type in media_type.INDEXES
-
-    @property
-    def subject(self) -> Digest | None:
-        """The manifest that it is about, if it is a referrer."""
-        subject = decode_object(self.raw, "manifest").get("subject")
-        return decode_descriptor(subject, "subject").digest if subject is not None else None
-
-    @property
-    def listed(self) -> Descriptor:
-        """What a list of referrers says of it."""
-        source = decode_object(self.raw, "manifest")
-        config = get_object(source, "config", "manifest")
-        kind = get_string(source, "artifactType", "manifest") or get_string(config, "mediaType", "manifest")
-        annotations = get_string_map(source, "annotations", "manifest")
-        return replace(self.descriptor, artifact_type=kind, annotations=annotations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +40,10 @@ class Source(Protocol):
 
     keeps_digests: bool
 
-    async def root(self) -> Document:
+    async def root(self) -> RawManifest:
         """What the location names: a manifest or an index."""
 
-    async def manifest(self, digest: Digest) -> Document:
+    async def manifest(self, digest: Digest) -> RawManifest:
         """A child of an index, or a referrer."""
 
     def blob(self, descriptor: Descriptor) -> Blob:
@@ -90,7 +52,7 @@ class Source(Protocol):
     async def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         """What is about this manifest."""
 
-    async def tagged(self, tag: str) -> Document | None:
+    async def tagged(self, tag: str) -> RawManifest | None:
         """A neighbour by its tag, where cosign keeps signatures; None if there is none."""
 
     async def close(self) -> None:
@@ -119,10 +81,10 @@ class Sink(Protocol):
     async def put(self, blob: Blob, sent: Sent) -> str:
         """Take a blob over, checked; the word for how that was done: Copied, Mounted from …"""
 
-    async def put_manifest(self, document: Document, tag: str | None = None) -> None:
+    async def put_manifest(self, document: RawManifest, tag: str | None = None) -> None:
         """A child or referrer by its digest, or with a tag by that, too."""
 
-    async def put_root(self, document: Document) -> None:
+    async def put_root(self, document: RawManifest) -> None:
         """What the location is to name."""
 
     async def finish(self) -> None:

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from sampan.content.pieces import PIECE_BYTES, iter_pieces
 from sampan.content.writer import SizeMismatch
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, DigestMismatch
-from sampan.transport.checked import PIECE_BYTES, iter_pieces
 from sampan.transport.model import Blob, Sent
 
 if TYPE_CHECKING:

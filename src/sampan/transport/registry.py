@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
+from sampan.content.pieces import iter_pieces
 from sampan.errors import NotFound, SampanError
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
+from sampan.oci.raw_manifest import RawManifest
 from sampan.oci.reference import Reference
 from sampan.registry.endpoints import Endpoint
-from sampan.registry.manifests import Fetched
 from sampan.registry.repository import Repository
-from sampan.transport.checked import iter_checked, iter_pieces
-from sampan.transport.model import Abilities, Blob, Document, Sent
+from sampan.transport.checked import iter_checked
+from sampan.transport.model import Abilities, Blob, Sent
 
 
 class RegistrySource:
@@ -36,7 +37,7 @@ class RegistrySource:
         """Where it is read."""
         return self._chosen.endpoint
 
-    async def root(self) -> Document:
+    async def root(self) -> RawManifest:
         """What tag or digest stand for."""
         name = str(self._reference.digest or self._reference.tag or "")
         for repository in self._repositories[:-1]:
@@ -45,15 +46,15 @@ class RegistrySource:
             except SampanError:
                 continue  # a mirror need not have it, nor be there
             self._chosen = repository
-            return _document(fetched)
+            return fetched
         try:
-            return _document(await self._repositories[-1].manifest(name))
+            return await self._repositories[-1].manifest(name)
         except NotFound as error:
             raise NotFound(f"{self._reference.familiar()}: {error.message}") from error
 
-    async def manifest(self, digest: Digest) -> Document:
+    async def manifest(self, digest: Digest) -> RawManifest:
         """From where the root came."""
-        return _document(await self._chosen.manifest(str(digest)))
+        return await self._chosen.manifest(str(digest))
 
     def blob(self, descriptor: Descriptor) -> Blob:
         """A download that resumes by itself."""
@@ -63,10 +64,10 @@ class RegistrySource:
         """The registry's list."""
         return await self._chosen.referrers(digest)
 
-    async def tagged(self, tag: str) -> Document | None:
+    async def tagged(self, tag: str) -> RawManifest | None:
         """A neighbour's tag."""
         try:
-            return _document(await self._chosen.manifest(tag))
+            return await self._chosen.manifest(tag)
         except NotFound:
             return None
 
@@ -102,16 +103,16 @@ class RegistrySink:
             raise
         return "Copied"
 
-    async def put_manifest(self, document: Document, tag: str | None = None) -> None:
+    async def put_manifest(self, document: RawManifest, tag: str | None = None) -> None:
         """By digest, or by a tag of its own; a referrer gets into the list of its subject."""
         subject = None if tag else document.subject
         if subject is not None:
-            await self._repository.put_referrer(subject, document.raw, document.listed)
+            await self._repository.put_referrer(subject.digest, document.raw, document.listed)
         else:
             name = tag or str(document.digest)
             await self._repository.put_manifest(name, document.raw, document.media_type)
 
-    async def put_root(self, document: Document) -> None:
+    async def put_root(self, document: RawManifest) -> None:
         """By the name that was asked for."""
         name = str(self._reference.digest or self._reference.tag or document.digest)
         await self._repository.put_manifest(name, document.raw, document.media_type)
@@ -161,7 +162,3 @@ class _Coming:
         except SampanError as error:
             self._failure = error
             raise
-
-
-def _document(fetched: Fetched) -> Document:
-    return Document(fetched.raw, fetched.media_type)

@@ -36,8 +36,9 @@ from sampan.oci.digest import DigestMismatch, parse_digest
 from sampan.oci.index import decode_index
 from sampan.oci.manifest import decode_manifest
 from sampan.oci.platform import host_platform
+from sampan.oci.raw_manifest import RawManifest
 from sampan.transport.checked import iter_checked, read_blob
-from sampan.transport.model import Document, Source
+from sampan.transport.model import Source
 
 _MAX_CONFIG_BYTES = 64 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -70,7 +71,7 @@ async def open_cache(source: Source) -> ImportedCache:
     return ImportedCache(source, decode_inline(config, manifest))
 
 
-async def _for_this_machine(source: Source, root: Document) -> Document:
+async def _for_this_machine(source: Source, root: RawManifest) -> RawManifest:
     host = host_platform()
     for child in decode_index(root.raw, root.media_type).manifests:
         if child.platform is None or (child.platform.os, child.platform.architecture) == (

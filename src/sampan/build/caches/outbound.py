@@ -31,8 +31,9 @@ from sampan.build.services import StepServices
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest, parse_digest
 from sampan.oci.media_type import OCI_LAYER_GZIP, OCI_MANIFEST
+from sampan.oci.raw_manifest import RawManifest
 from sampan.transport.checked import bytes_blob, file_blob
-from sampan.transport.model import Document, Sink
+from sampan.transport.model import Sink
 
 
 def make_record(cache: BuildCache, result: Result, diff_id: str) -> Record:
@@ -86,7 +87,7 @@ class CacheSender:
         config = encode_records(records, carried)
         described = Descriptor.of(config, CONFIG_TYPE)
         await self.sink.put(bytes_blob(described, config), lambda _: None)
-        await self.sink.put_root(Document(encode_cache_manifest(described, self._layers), OCI_MANIFEST))
+        await self.sink.put_root(RawManifest(encode_cache_manifest(described, self._layers), OCI_MANIFEST))
         await self.sink.finish()
         self.sent.records, self.sent.mounts = len(records), len(carried)
         self.sent.layers = len(self._layers)

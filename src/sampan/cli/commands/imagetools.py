@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from sampan.cli.context import Context
     from sampan.cli.options import Options
+    from sampan.oci.raw_manifest import RawManifest
     from sampan.oci.reference import Reference
     from sampan.registry.repository import Registries
     from sampan.transport.composing import Found
-    from sampan.transport.model import Document
     from sampan.transport.opening import Surroundings
 
 _PREFIX = "  "
@@ -38,7 +38,7 @@ def run_inspect(context: Context, options: Options, arguments: list[str]) -> int
         raise InvalidArgument("format and raw cannot be used together")
     name = parse_reference(arguments[0])
 
-    async def work(registries: Registries) -> tuple[Document, dict[str, Any] | None]:
+    async def work(registries: Registries) -> tuple[RawManifest, dict[str, Any] | None]:
         around = surroundings(context, registries)
         found = await look_up(name, around)
         shown = (
@@ -77,7 +77,7 @@ def run_create(context: Context, options: Options, arguments: list[str]) -> int:
     if options.switch("append") and len(tags) != 1:
         raise InvalidArgument("--append needs exactly one tag")
 
-    async def work(registries: Registries) -> Document:
+    async def work(registries: Registries) -> RawManifest:
         from sampan.cli.commands.copy import surroundings
 
         around = surroundings(context, registries)
@@ -102,7 +102,7 @@ def run_create(context: Context, options: Options, arguments: list[str]) -> int:
 
 async def _compose(
     options: Options, arguments: list[str], tags: list[Reference], around: Surroundings
-) -> tuple[Document, list[Any]]:
+) -> tuple[RawManifest, list[Any]]:
     """The index and its parts; one source alone is taken over as it is."""
     from sampan.oci.platform import parse_platform
     from sampan.oci.reference import parse_reference
@@ -175,7 +175,7 @@ async def _describe(found: Found, around: Surroundings, template: str) -> dict[s
     return told | (await read_attestations(found) if wants_attestations(template) else {})
 
 
-async def _config(found: Found, document: Document, around: Surroundings) -> dict[str, Any]:
+async def _config(found: Found, document: RawManifest, around: Surroundings) -> dict[str, Any]:
     from sampan.oci.document import decode_object
     from sampan.oci.manifest import decode_manifest
     from sampan.transport.checked import read_blob
@@ -185,7 +185,7 @@ async def _config(found: Found, document: Document, around: Surroundings) -> dic
     return decode_object(await read_blob(found.source.blob(config), limits.config_bytes), "config")
 
 
-def format_summary(name: Reference, document: Document) -> list[str]:
+def format_summary(name: Reference, document: RawManifest) -> list[str]:
     """Name, type and digest; of an index its manifests, too."""
     from sampan.cli.table import format_table
     from sampan.oci.index import decode_index
@@ -212,7 +212,7 @@ def format_summary(name: Reference, document: Document) -> list[str]:
     return lines + format_table(rows, least_width=0, padding=1)
 
 
-def _write_metadata(path: str, document: Document, tags: list[Reference]) -> None:
+def _write_metadata(path: str, document: RawManifest, tags: list[Reference]) -> None:
     from json import dumps  # people read this
 
     from sampan.oci.descriptor import encode_descriptor

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sampan.oci import media_type
-from sampan.oci.descriptor import Descriptor, decode_descriptor, encode_descriptor
-from sampan.oci.document import InvalidDocument, JSONObject, decode_object, encode_object
+from sampan.oci.descriptor import Descriptor, encode_descriptor
+from sampan.oci.document import InvalidDocument, JSONObject, encode_object
 from sampan.oci.manifest import decode_manifest
 from sampan.registry.trust.payload import MAX_PAYLOAD_BYTES
 from sampan.registry.trust.signature import SIGNATURE_ANNOTATION, Signature
@@ -98,12 +98,6 @@ def encode_referrer(document: SignatureDocument, subject: Descriptor) -> Encoded
 def describe_subject(subject: Descriptor) -> JSONObject:
     """What a referrer says of what it is about: nothing that an index or a list has added."""
     return {"mediaType": subject.media_type, "digest": str(subject.digest), "size": subject.size}
-
-
-def subject_of(raw: bytes) -> Descriptor | None:
-    """The manifest that another one is about."""
-    described = decode_object(raw, "signature manifest").get("subject")
-    return None if described is None else decode_descriptor(described, "subject")
 
 
 def _encode_manifest(

@@ -21,7 +21,6 @@ from sampan.registry.trust.documents import (
     describe_signature,
     encode_document,
     encode_referrer,
-    subject_of,
 )
 from sampan.registry.trust.signature import Signature
 from sampan.registry.trust.storage import SignatureStore, signature_tag
@@ -96,7 +95,7 @@ class SignatureWriter:
     ) -> None:
         """Put a shorter manifest in its place, if anything is left."""
         fetched = await self._repository.manifest(str(referrer.digest))
-        document, about = decode_document(fetched.raw, fetched.media_type), subject_of(fetched.raw)
+        document, about = decode_document(fetched.raw, fetched.media_type), fetched.subject
         kept = _without(document, doomed)
         if about is None or about.digest != subject or kept.layers == document.layers:
             return

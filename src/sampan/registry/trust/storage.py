@@ -13,13 +13,13 @@ from sampan.errors import NotFound, SampanError
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.manifest import decode_manifest
+from sampan.oci.raw_manifest import RawManifest
 from sampan.registry.repository import Repository
 from sampan.registry.trust.bundle import BUNDLE_TYPE, MAX_BUNDLE_BYTES, decode_bundle, may_sign
 from sampan.registry.trust.documents import (
     ARTIFACT_TYPE,
     SignatureDocument,
     decode_document,
-    subject_of,
 )
 from sampan.registry.trust.payload import MAX_PAYLOAD_BYTES
 from sampan.registry.trust.signature import Signature
@@ -71,7 +71,7 @@ class SignatureStore:
 
     async def _bundle(self, subject: Digest, referrer: Descriptor) -> Signature | None:
         fetched = await self.repository.manifest(str(referrer.digest))
-        if not _is_about(fetched.raw, subject):
+        if not _is_about(fetched, subject):
             return None
         layers = decode_manifest(fetched.raw, fetched.media_type).layers
         if len(layers) != 1 or layers[0].media_type != BUNDLE_TYPE:
@@ -98,7 +98,7 @@ class SignatureStore:
 
     async def _referrer(self, subject: Digest, referrer: Descriptor) -> SignatureDocument:
         fetched = await self.repository.manifest(str(referrer.digest))
-        if not _is_about(fetched.raw, subject):
+        if not _is_about(fetched, subject):
             return SignatureDocument()
         return decode_document(fetched.raw, fetched.media_type)
 
@@ -119,7 +119,7 @@ def signature_tag(subject: Digest) -> str:
     return f"{subject.algorithm}-{subject.hex}.sig"
 
 
-def _is_about(raw: bytes, subject: Digest) -> bool:
+def _is_about(fetched: RawManifest, subject: Digest) -> bool:
     """Whether a manifest says itself what it is about: a list of referrers may say anything."""
-    about = subject_of(raw)
+    about = fetched.subject
     return about is not None and about.digest == subject
