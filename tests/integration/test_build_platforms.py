@@ -6,28 +6,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from integration.engine_process import EngineProcess
 from integration.registry_process import RegistryProcess, running_registry
-
-BOTH = ("--platform", "linux/amd64,linux/arm64")
-DOCKERFILE = """\
-FROM --platform=$BUILDPLATFORM busybox AS make
-ARG TARGETARCH
-RUN mkdir /out && echo "for $TARGETARCH" >/out/arch
-FROM scratch
-COPY --from=make /out /
-COPY file /
-WORKDIR /work
-LABEL made=here
-"""
+from integration.several_platforms import BOTH, DOCKERFILE, inspect, platforms_of
 
 # The head of a program for s390x: 64 bits, big endian.
 _ELF = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16\x00\x00\x00\x01" + bytes(40)
@@ -56,16 +43,6 @@ def tidy(engine: EngineProcess) -> Iterator[None]:
     if mine:
         engine.sampan("rmi", "-f", *mine, check=False)
     engine.sampan("image", "prune", "-f", check=False)
-
-
-def inspect(place: str, *options: str, raw: bool = True) -> Any:
-    words = ["skopeo", "inspect", "--tls-verify=false", *(["--raw"] if raw else []), *options, place]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
-    return json.loads(done.stdout)
-
-
-def platforms_of(index: dict[str, Any]) -> list[str]:
-    return [f"{one['platform']['os']}/{one['platform']['architecture']}" for one in index["manifests"]]
 
 
 def test_an_index_in_the_store_and_on_a_registry(

@@ -12,7 +12,7 @@ import pytest
 from integration.docker_clients import DockerClient
 from integration.engine_process import EngineProcess
 from integration.registry_process import RegistryProcess, running_registry
-from integration.test_build_platforms import BOTH, DOCKERFILE, inspect, platforms_of
+from integration.several_platforms import BOTH, DOCKERFILE, inspect, platforms_of
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,6 @@ from sampan.build.seams import (
 )
 from sampan.transport.opening import Surroundings
 
-CONFIG_DIGEST = "containerimage.config.digest"
-DIGEST = "containerimage.digest"
-
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
@@ -83,12 +80,7 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What its outputs answered, by BuildKit's keys, and what the Dockerfile was warned of."""
+    """What its outputs answered, by BuildKit's keys, and the image's id; none where files were wanted."""
 
     response: Mapping[str, str]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def image_id(self) -> str:
-        """The image's id, the digest of an index of several, or nothing where files were wanted."""
-        return self.response.get(CONFIG_DIGEST) or self.response.get(DIGEST, "")
+    image_id: str = ""

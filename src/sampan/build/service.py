@@ -145,7 +145,7 @@ class Builder:
             for number, output in enumerate(request.outputs):
                 response |= await exporting.export(output, partial(send, number) if send else None)
             await product.export_caches(request)
-            return BuildResult(response)
+            return BuildResult(response, exporting.image_id)
 
     @contextlib.asynccontextmanager
     async def solve(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from sampan.build.emulation import emulated_platforms, read_emulators
 from sampan.buildkit.messages.control import BuildkitVersion, WorkerRecord
 from sampan.buildkit.messages.gateway import ApiCap, PongResponse
 from sampan.buildkit.messages.values import Platform as PlatformMessage
@@ -40,14 +41,15 @@ def describe_version(version: str) -> BuildkitVersion:
 
 
 def describe_worker(version: str, platform: Platform) -> WorkerRecord:
-    """The one worker."""
+    """The one worker; what it has emulators for it can run, too."""
+    platforms = [platform, *emulated_platforms(platform, read_emulators())]
     return WorkerRecord(
         id=WORKER_ID,
         labels={
             "org.mobyproject.buildkit.worker.executor": "sampan",
             _EXPORTS_ARCHIVES: "overlayfs",
         },
-        platforms=[PlatformMessage(platform.architecture, platform.os, platform.variant or "")],
+        platforms=[PlatformMessage(one.architecture, one.os, one.variant) for one in platforms],
         version=describe_version(version),
     )
 

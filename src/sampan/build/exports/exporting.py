@@ -18,15 +18,17 @@ from sampan.build.exports.packing import Package, keep_package, pack_product
 from sampan.build.outgoing import Send, send_produced
 from sampan.build.product import Product
 from sampan.build.reporter import Vertex
-from sampan.build.request import CONFIG_DIGEST, DIGEST
 from sampan.build.seams import Publisher
 from sampan.errors import InvalidArgument, Unsupported
 from sampan.image.model import Image
 from sampan.image.store import ImageStore
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, encode_descriptor
+from sampan.oci.platform import host_platform, match_rank
 from sampan.oci.reference import Reference
 
+DIGEST = "containerimage.digest"
+CONFIG_DIGEST = "containerimage.config.digest"
 DESCRIPTOR = "containerimage.descriptor"
 NAME = "image.name"
 
@@ -47,6 +49,8 @@ class Exporting:
         self._publisher = publisher
         self._attestors = tuple(attestors)
         self._images: ImageStore = product.images
+        self.image_id = ""
+        """What people may call the image: of those for several platforms the one that suits this machine."""
 
     async def export(self, options: ExportOptions, send: Send | None) -> dict[str, str]:
         """Make one output; archives and files are given to `send`."""
@@ -68,7 +72,9 @@ class Exporting:
             raise InvalidArgument("tag is needed when pushing to registry")
         texts = [str(name) for name in names]
         if not (options.needs_manifest or self._product.is_split or self._attestors):
-            return describe_image(await self._product.only.record_image(texts), texts)
+            image = await self._product.only.record_image(texts)
+            self.image_id = str(image.id)
+            return describe_image(image, texts)
         with self._product.reporter.vertex(
             "exporting to image", self._product.only.solved.compiled.trailing
         ) as vertex:
@@ -77,6 +83,7 @@ class Exporting:
             if options.push:
                 await self._push(names, vertex)
             vertex.result = package.root.digest.short
+        self.image_id = _suitable(package)
         return describe_package(package, texts)
 
     async def _push(self, names: Sequence[Reference], vertex: Vertex) -> None:
@@ -101,6 +108,7 @@ class Exporting:
             finally:
                 await self._product.services.blocking.run(self._forget, package, before)
             vertex.status("sending tarball", size, completed=True)
+        self.image_id = _suitable(package)
         return describe_package(package, [str(name) for name in names])
 
     def _forget(self, package: Package, before: set[str]) -> None:
@@ -114,6 +122,13 @@ class Exporting:
         with self._product.reporter.vertex(what) as vertex:
             size = await send_produced(lambda out: write_files(self._product, options, out), send)
             vertex.status("sending tarball", size, completed=True)
+
+
+def _suitable(package: Package) -> str:
+    host = host_platform()
+    ranks = [match_rank(host, packed.image.config.platform) for packed in package.images]
+    known = [(rank, number) for number, rank in enumerate(ranks) if rank is not None]
+    return str(package.images[min(known)[1] if known else 0].image.id)
 
 
 def describe_image(image: Image, names: Sequence[str]) -> dict[str, str]:
