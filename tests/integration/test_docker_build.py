@@ -139,10 +139,10 @@ def test_a_missing_dockerfile(docker: DockerClient, project: Path) -> None:
     )
 
 
-def test_what_we_do_not_do_is_refused_by_name(docker: DockerClient, project: Path, tmp_path: Path) -> None:
+def test_what_we_do_not_do_is_refused_by_name(docker: DockerClient, project: Path) -> None:
     for flag, said in {
-        f"--cache-to=type=local,dest={tmp_path}/cache": "--cache-to type=local",
-        f"--output=type=oci,tar=false,dest={tmp_path}/oci": "tar=false",
+        "--cache-to=type=azblob,name=x,account_url=y": "--cache-to type=azblob",
+        "--output=type=image,push-by-digest=true,push=true,name=x": "push-by-digest",
     }.items():
         assert said in docker.fails("build", flag, str(project))
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,8 +78,22 @@ def test_caches_on_a_registry(
     said = docker("buildx", "build", "--cache-from", place, "-t", "built:1", str(project)).stderr
     assert "importing cache manifest" in said
     assert said.count("CACHED") >= 3
-    refused = docker("buildx", "build", "--cache-to", "type=local,dest=x", str(project), check=False)
-    assert "type=local: only inline and registry are supported here" in refused.stderr
+
+
+def test_caches_and_layouts_in_a_folder(
+    docker: DockerClient, engine: EngineProcess, project: Path, tmp_path: Path
+) -> None:
+    cache, layout = tmp_path / "cache", tmp_path / "layout"
+    docker("buildx", "build", "--cache-to", f"type=local,dest={cache}", "-t", "built:1", str(project))
+    engine.sampan("rmi", "-f", "built:1")
+    engine.sampan("builder", "prune", "-af")
+    said = docker("buildx", "build", "--cache-from", f"type=local,src={cache}", str(project)).stderr
+    assert said.count("CACHED") >= 3
+    output = f"type=oci,tar=false,dest={layout}"
+    docker("buildx", "build", *BOTH, "--provenance=false", "-t", "built:x", "-o", output, str(project))
+    assert platforms_of(inspect(f"oci:{layout}:x")) == ["linux/amd64", "linux/arm64"]
+    skopeo = ("skopeo", "copy", "-q", "--all", f"oci:{layout}:x", f"dir:{tmp_path}/copied")
+    subprocess.run(skopeo, check=True, timeout=60)
 
 
 def test_questions_about_a_dockerfile(docker: DockerClient, project: Path) -> None:

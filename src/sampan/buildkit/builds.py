@@ -25,7 +25,7 @@ from sampan.build.product import Product
 from sampan.build.seams import BaseImage
 from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
-from sampan.buildkit.caching import plan_exports
+from sampan.buildkit.caching import check_exports, plan_exports
 from sampan.buildkit.exporting import export, parse_outputs, plan_exporters
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
@@ -107,10 +107,11 @@ class Build:
         """Who makes the attestations that the client wants of images."""
         return plan_attestors(self._solving.request) if self._solving.request is not None else ()
 
-    async def export_caches(self, product: Product) -> None:
-        """Write the caches that the client wants."""
+    async def export_caches(self, product: Product) -> dict[str, str]:
+        """Write the caches that the client wants; what it is told of them."""
         if self._solving.request is not None:
             await product.export_caches(self._solving.request)
+        return self._solving.caches.describe()
 
     def find(self, ref: str) -> Built:
         """A result by its name."""
@@ -138,7 +139,7 @@ class Builds:
         record = BuildRecord(request.ref, request.frontend, dict(request.frontend_attrs))
         async with self._recorded(record):
             refuse_unsupported(request)
-            plan_exports(request)
+            check_exports(request)
             record.exporters = plan_exporters(request)
             session = await self._sessions.get(request.session)
             async with ended_with(session):
@@ -156,7 +157,7 @@ class Builds:
                 session,
                 stack,
                 folder=folder,
-                cache_to=plan_exports(request),
+                cache_to=plan_exports(request, session),
                 outputs=tuple(parse_outputs(record.exporters)),
             )
             build = Build(record, solving)
@@ -181,8 +182,7 @@ class Builds:
             attestors=build.attestors,
         )
         response = await export(product, exporters, session, exporting)
-        await build.export_caches(product)
-        return response
+        return response | await build.export_caches(product)
 
     async def find(self, ref: str) -> Build:
         """A build under way; it may come a moment later."""

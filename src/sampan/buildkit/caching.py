@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The caches that a client wants read and written: ``--cache-from`` and ``--cache-to`` of ``docker buildx build``.
 
-Implements: BuildKit's cache options, types inline and registry. What lies in a folder of the client's (type=local)
-would have to come through its session, and is refused by name where it is to be written, left out where it is read.
+Implements: BuildKit's cache options, types inline, registry and local; the last is a folder of the client's, which it
+reads and writes for us. A cache that cannot be read is none; one that cannot be written is refused by name.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sampan.build.caches.places import CachePlace, plan_export, plan_import
-from sampan.buildkit.messages.control import SolveRequest
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.buildkit.messages.control import CacheEntry, SolveRequest
+from sampan.buildkit.session import Session
+from sampan.buildkit.stores import ClientFolder
+from sampan.errors import InvalidArgument, SampanError, Unsupported
+from sampan.oci.descriptor import encode_descriptor
 
 _IMPORTS = "cache-imports"
-_EXPORTED = ("inline", "registry")
+_MANIFEST = "cache.manifest"
+_EXPORTED = ("inline", "local", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +36,64 @@ class CachePlan:
         places = (*self.exports, *self.imports)
         return {place.location.reference.registry for place in places if place.location is not None}
 
+    def describe(self) -> dict[str, str]:
+        """What the client is told of caches that were written into its folders, which it is to name."""
+        folders = [place.own for place in self.exports if isinstance(place.own, ClientFolder)]
+        written = [folder.written for folder in folders if folder.written is not None]
+        return {_MANIFEST: json.dumps(encode_descriptor(written[-1]))} if written else {}
 
-def plan_exports(request: SolveRequest) -> tuple[CachePlace, ...]:
-    """What a request wants written; Unsupported names what cannot be."""
-    entries = request.cache.exports if request.cache is not None else []
-    for entry in entries:
+
+def check_exports(request: SolveRequest) -> None:
+    """Unsupported names what cannot be written."""
+    for entry in _exports(request):
         if entry.type not in _EXPORTED:
             raise Unsupported(
-                f"--cache-to type={entry.type}: only {' and '.join(_EXPORTED)} are supported here",
-                hint="`sampan build` has type=local, too",
+                f"--cache-to type={entry.type} is not supported", hint=f"one of {', '.join(_EXPORTED)} is"
             )
-    return tuple(plan_export(entry.type, entry.attrs) for entry in entries)
 
 
-def plan_imports(attributes: Mapping[str, str]) -> tuple[CachePlace, ...]:
-    """What the frontend's options want read; a cache that cannot be is none, as for BuildKit."""
-    return tuple(_iter_imports(attributes))
+def plan_exports(request: SolveRequest, session: Session) -> tuple[CachePlace, ...]:
+    """What a request wants written."""
+    return tuple(_plan_export(entry, session) for entry in _exports(request))
 
 
-def _iter_imports(attributes: Mapping[str, str]) -> Iterator[CachePlace]:
+def plan_imports(attributes: Mapping[str, str], session: Session) -> tuple[CachePlace, ...]:
+    """What the frontend's options want read."""
+    return tuple(_iter_imports(attributes, session))
+
+
+def _exports(request: SolveRequest) -> list[CacheEntry]:
+    return request.cache.exports if request.cache is not None else []
+
+
+def _plan_export(entry: CacheEntry, session: Session) -> CachePlace:
+    if entry.type != "local":
+        return plan_export(entry.type, entry.attrs)
+    path = entry.attrs.get("dest", "")
+    # The path is the client's and means nothing here; the other attributes are as everywhere.
+    place = plan_export("local", {**entry.attrs, "dest": "/"})
+    return replace(place, location=None, own=ClientFolder(session, path))
+
+
+def _iter_imports(attributes: Mapping[str, str], session: Session) -> Iterator[CachePlace]:
     for kind, options in _entries(attributes.get(_IMPORTS, "")):
         if kind == "registry":
             yield plan_import(kind, options)
+        elif kind == "local":
+            try:
+                folder = ClientFolder(session, options.get("src", ""), options.get("digest", ""))
+            except SampanError:
+                continue
+            yield CachePlace(kind, own=folder)
 
 
 def _entries(text: str) -> Iterator[tuple[str, dict[str, str]]]:
     if not text:
         return
     try:
-        entries = json.loads(text)
-        for entry in entries:
-            fields = {name.lower(): value for name, value in entry.items()}
-            yield (
-                str(fields.get("type", "")),
-                {str(k): str(v) for k, v in (fields.get("attrs") or {}).items()},
-            )
+        entries = [{name.lower(): value for name, value in entry.items()} for entry in json.loads(text)]
+        for fields in entries:
+            options = fields.get("attrs") or {}
+            yield str(fields.get("type", "")), {str(name): str(value) for name, value in options.items()}
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InvalidArgument(f"{_IMPORTS}: {error}") from None

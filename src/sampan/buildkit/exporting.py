@@ -16,7 +16,8 @@ from sampan.build.product import Product
 from sampan.buildkit.messages.control import Exporter, SolveRequest
 from sampan.buildkit.sending import open_file, send_trees
 from sampan.buildkit.session import Session
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.buildkit.stores import EXPORT, ClientStore, StoreSink
+from sampan.errors import InvalidArgument
 
 
 def plan_exporters(request: SolveRequest) -> list[Exporter]:
@@ -35,12 +36,13 @@ def parse_outputs(exporters: Iterable[Exporter]) -> list[ExportOptions]:
 
 
 def _parse(exporter: Exporter) -> ExportOptions:
-    kind, attrs = exporter.type, exporter.attrs
-    if kind in (DOCKER, OCI) and attrs.get("tar", "true").lower() not in ("", "1", "t", "true"):
-        raise Unsupported(
-            f"--output type={kind},tar=false is not supported here", hint="`sampan build` does it"
-        )
-    return parse_options(kind, attrs)
+    return parse_options(exporter.type, exporter.attrs)
+
+
+def _is_folder(exporter: Exporter) -> bool:
+    """Whether an archive's content goes into a folder of the client's."""
+    is_tar = exporter.attrs.get("tar", "true").lower() in ("", "1", "t", "true")
+    return exporter.type in (DOCKER, OCI) and not is_tar
 
 
 async def export(
@@ -53,6 +55,9 @@ async def export(
             response |= await exporting.keep(options)
         elif session is None:
             raise InvalidArgument(f"--output type={options.kind}: the build has no session to send it to")
+        elif _is_folder(exporters[number]):
+            store = ClientStore(session, EXPORT)
+            response |= await exporting.export_layout(options, StoreSink(store))
         elif options.kind == LOCAL:
             await _export_folder(product, options, session, number)
         else:

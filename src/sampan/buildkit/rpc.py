@@ -206,9 +206,15 @@ async def open_call(
         stream.close()
 
 
-async def call_unary(connection: Http2, path: str, request: Message, response: type[_Response]) -> _Response:
+async def call_unary(
+    connection: Http2,
+    path: str,
+    request: Message,
+    response: type[_Response],
+    metadata: Sequence[tuple[str, str]] = (),
+) -> _Response:
     """A call with one request and one answer."""
-    async with open_call(connection, path, response) as call:
+    async with open_call(connection, path, response, metadata) as call:
         await call.send(request)
         await call.stream.end()
         answer = await call.receive()

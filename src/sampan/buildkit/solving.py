@@ -81,12 +81,13 @@ class Solving:
         self._cache_to = cache_to
         self._outputs = outputs
         self.request: BuildRequest | None = None
+        self.caches = CachePlan()
         self._stack = stack
         self._files = SessionFiles(session, builder.workplace, stack)
 
     async def solve(self, attributes: Mapping[str, str], record: BuildRecord) -> Product:
         """Build the target that the attributes name."""
-        caches = CachePlan(self._cache_to, plan_imports(attributes))
+        caches = CachePlan(self._cache_to, plan_imports(attributes, self._session))
         accounts = {name: await self._session.credentials(name) for name in caches.registries}
         request = replace(
             await self._plan(parse_attributes(attributes)),
@@ -95,7 +96,7 @@ class Solving:
             cache_from=caches.imports,
             transports=self._outside.caches(accounts),
         )
-        self.request = request
+        self.request, self.caches = request, caches
         return await self._stack.enter_async_context(self._builder.solve(request, record.tell))
 
     async def answer(self, attributes: Mapping[str, str]) -> dict[str, bytes]:

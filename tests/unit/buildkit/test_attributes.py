@@ -98,7 +98,6 @@ def test_exporters() -> None:
         Exporter("nonsense"),
         Exporter("image", {"push": "maybe"}),
         Exporter("image", {"store": "false"}),
-        Exporter("oci", {"tar": "false"}),
         Exporter("moby", {"annotation-nothing.x": "y"}),
         Exporter("moby", {"name": "NOT A NAME"}),
     ):

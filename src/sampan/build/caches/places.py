@@ -10,24 +10,49 @@ import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from sampan.errors import InvalidArgument, Unsupported
 from sampan.oci.reference import parse_reference
 from sampan.transport.location import Kind, Location
+from sampan.transport.model import Sink, Source
 
 _KINDS = ("inline", "local", "registry")
 _TAG = "latest"
 _FALSE = frozenset({"", "0", "f", "false"})
 
 
+class OwnPlace(Protocol):
+    """A place that only who asks for the build can reach: a folder of a client's."""
+
+    name: str
+
+    def open_source(self) -> Source:
+        """For reading."""
+
+    def open_sink(self) -> Sink:
+        """For writing."""
+
+
 @dataclass(frozen=True, slots=True)
 class CachePlace:
-    """One of them; an ``inline`` one has no location of its own. `is_min`: only the image's own layers."""
+    """One of them, by its location or its `own` way; an ``inline`` one has neither.
+
+    `is_min`: only the image's own layers.
+    """
 
     kind: str
     location: Location | None = None
     is_min: bool = False
     ignore_error: bool = False
+    own: OwnPlace | None = None
+
+    @property
+    def shown(self) -> str:
+        """What people call it."""
+        if self.own is not None:
+            return self.own.name
+        return (self.location.path or self.location.name) if self.location is not None else self.kind
 
     @property
     def is_on_disk(self) -> bool:

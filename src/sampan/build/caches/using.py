@@ -33,7 +33,7 @@ async def open_imports(
     caches: list[ImportedCache] = []
     for place in places:
         try:
-            with reporter.vertex(f"importing cache manifest from {_shown(place)}"):
+            with reporter.vertex(f"importing cache manifest from {place.shown}"):
                 caches.append(await _open(place, around, stack))
         except (SampanError, OSError):
             continue  # the vertex says why
@@ -41,6 +41,8 @@ async def open_imports(
 
 
 async def _open(place: CachePlace, around: Surroundings | None, stack: AsyncExitStack) -> ImportedCache:
+    if place.own is not None:
+        return await open_cache(place.own.open_source())
     assert place.location is not None
     source = await stack.enter_async_context(open_source(place.location, _required(around)))
     return await open_cache(source)
@@ -57,12 +59,12 @@ async def export_caches(
 ) -> None:
     """Write the results of a build: of all its stages, or (``mode=min``) those that its image is made of."""
     for place in places:
-        if place.location is None:
-            continue  # inline: the image's config has it
+        if place.kind == "inline":
+            continue  #: the image's config has it
         try:
-            with reporter.vertex(f"exporting cache to {_shown(place)}") as vertex:
+            with reporter.vertex(f"exporting cache to {place.shown}") as vertex:
                 results = list({one.key: one for one in (image if place.is_min else every)}.values())
-                sent = await send_cache(place, _required(around), services, results, told=vertex.status)
+                sent = await send_cache(place, around, services, results, told=vertex.status)
                 vertex.status(f"wrote {sent.records} records", sent.size_bytes, completed=True)
         except (SampanError, OSError):
             if not place.ignore_error:
@@ -71,7 +73,7 @@ async def export_caches(
 
 async def send_cache(
     place: CachePlace,
-    around: Surroundings,
+    around: Surroundings | None,
     services: StepServices,
     results: Sequence[Result],
     mounts: Sequence[str] = (),
@@ -79,9 +81,11 @@ async def send_cache(
     told: Callable[[str, int], None] = lambda _name, _size: None,
 ) -> Sent:
     """Write results and cache mounts to one place."""
-    assert place.location is not None
     with services.workplace.temporary_folder() as folder:
-        async with open_sink(place.location, around) as sink:
+        if place.own is not None:
+            return await CacheSender(services, place.own.open_sink(), folder, told).send(results, mounts)
+        assert place.location is not None
+        async with open_sink(place.location, _required(around)) as sink:
             return await CacheSender(services, sink, folder, told).send(results, mounts)
 
 
@@ -102,9 +106,3 @@ def _required(around: Surroundings | None) -> Surroundings:
     if around is None:
         raise Unsupported("the build cache cannot leave or enter this builder")
     return around
-
-
-def _shown(place: CachePlace) -> str:
-    location = place.location
-    assert location is not None
-    return location.path or location.name

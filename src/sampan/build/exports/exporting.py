@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from sampan.archive.writer import Writable
 from sampan.build.exports.archives import write_files, write_layout
 from sampan.build.exports.attached import Attestor
 from sampan.build.exports.options import DOCKER, IMAGE, LOCAL, NOTHING, TAR, ExportOptions
@@ -24,8 +25,11 @@ from sampan.image.model import Image
 from sampan.image.store import ImageStore
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, encode_descriptor
+from sampan.oci.digest import Digest
 from sampan.oci.platform import host_platform, match_rank
 from sampan.oci.reference import Reference
+from sampan.transport.checked import bytes_blob, file_blob
+from sampan.transport.model import Blob, Sink
 
 DIGEST = "containerimage.digest"
 CONFIG_DIGEST = "containerimage.config.digest"
@@ -98,18 +102,49 @@ class Exporting:
         is_docker = options.kind == DOCKER
         if is_docker:
             options = replace(options, docker_types=True)
+
+        async def write(package: Package) -> int:
+            def produce(out: Writable) -> None:
+                write_layout(self._images, package, names, out, docker=is_docker)
+
+            return await send_produced(produce, send)
+
+        return await self._send_package(options, write)
+
+    async def export_layout(self, options: ExportOptions, sink: Sink) -> dict[str, str]:
+        """Put all of an image's blobs into a layout that somebody else keeps, and names it there."""
+
+        async def write(package: Package) -> int:
+            size = 0
+            with self._images.content.lease(package.blobs):
+                for digest, raw in package.blobs.items():
+                    blob = self._blob(digest, raw)
+                    await sink.put(blob, lambda _: None)
+                    size += blob.descriptor.size
+            return size
+
+        return await self._send_package(options, write)
+
+    def _blob(self, digest: Digest, raw: bytes | None) -> Blob:
+        if raw is not None:
+            return bytes_blob(Descriptor("", digest, len(raw)), raw)
+        content = self._images.content
+        return file_blob(Descriptor("", digest, content.size(digest)), lambda: content.open(digest))
+
+    async def _send_package(
+        self, options: ExportOptions, write: Callable[[Package], Awaitable[int]]
+    ) -> dict[str, str]:
+        """Pack the images, have them written, and forget what was made for that only."""
         before = {str(image.id) for image in self._images.list()}
         with self._product.reporter.vertex(f"exporting to {options.kind} image format") as vertex:
             package = await pack_product(self._product, options, self._attestors, vertex)
             try:
-                size = await send_produced(
-                    lambda out: write_layout(self._images, package, names, out, docker=is_docker), send
-                )
+                size = await write(package)
             finally:
                 await self._product.services.blocking.run(self._forget, package, before)
             vertex.status("sending tarball", size, completed=True)
         self.image_id = _suitable(package)
-        return describe_package(package, [str(name) for name in names])
+        return describe_package(package, [str(name) for name in self._names or options.names])
 
     def _forget(self, package: Package, before: set[str]) -> None:
         """The images were recorded for the archive only, and so may blobs have been made."""
