@@ -61,13 +61,13 @@ def read_case(name: str) -> dict[str, Any]:
     return tomllib.loads((CASES / name / "case.toml").read_text())
 
 
-def expected_of(name: str) -> dict[str, Any]:
+def expected_of(name: str, *, of: str = "here") -> dict[str, Any]:
     """What this builder must make: what Docker does, but where the case says otherwise, and why."""
-    about = read_case(name)
-    if "error" in about:
-        return {"error": about["error"]}
-    ours = CASES / name / "expected-here.json"
-    expected = json.loads((ours if ours.exists() else CASES / name / "expected.json").read_text())
+    place, own = CASES / name, read_case(name).get("error")
+    if of == "here" and own is not None:
+        return {"error": own}
+    is_own = of == "here" and (place / "expected-here.json").exists()
+    expected = json.loads((place / ("expected-here.json" if is_own else "expected.json")).read_text())
     assert isinstance(expected, dict)
     return expected
 
@@ -95,7 +95,7 @@ def _normalise_modes(place: Path) -> None:
 
 @contextlib.contextmanager
 def serving(directory: Path) -> Iterator[None]:
-    """A web server with the `served` folders of the cases, at ``SERVER/NAME/served/``."""
+    """A web server with the `served` folders of the cases, at ``SERVER/NAME/served/``, and a page of its own."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: Any) -> None:
@@ -104,6 +104,7 @@ def serving(directory: Path) -> Iterator[None]:
         def log_message(self, *_: object) -> None:
             pass
 
+    (directory / "index.html").write_text("the root\n")
     port = int(SERVER.rpartition(":")[2])
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -87,7 +87,7 @@ def describe_layer(data: bytes) -> dict[str, str]:
 def _describe_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     if Path(member.name).name.startswith(".wh."):
         return "whiteout"
-    words = [TYPES[member.type], f"{member.mode:04o}", f"{member.uid}:{member.gid}"]
+    words = [TYPES[member.type], f"{member.mode & 0o7777:04o}", f"{member.uid}:{member.gid}"]
     if member.isfile():
         file = tar.extractfile(member)
         assert file is not None
@@ -136,12 +136,12 @@ def compare(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
 
 
 def _compare_errors(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """An error may say more than Docker's behind its words, and a line where Docker says none."""
+    """An error may say more than Docker's behind its words, and a place where Docker says none."""
     words, wanted = found.get("error"), expected.get("error")
     if words is None or wanted is None:
         return [f"error: {words!r}, expected {wanted!r}"]
     if not re.match(r"line \d+: ", wanted):
-        words = re.sub(r"^(line \d+|\.dockerignore:\d+): ", "", words)
+        words = re.sub(r"^(line \d+|(onbuild|\.dockerignore):\d+): ", "", words)
     return [] if words.startswith(wanted) else [f"error: {words!r}", f"   expected: {wanted!r}"]
 
 

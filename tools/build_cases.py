@@ -104,6 +104,8 @@ def build(docker: list[str], case: Case) -> Any:
 
 def read_images(docker: list[str], tags: list[str], archive: Path) -> dict[str, Any]:
     """All images by tag; those without a layer, which dockerd does not save, as it inspects them."""
+    if not tags:
+        return {}
     asked = subprocess.run([*docker, "image", "inspect", *tags], check=True, capture_output=True, text=True)
     answers = dict(zip(tags, json.loads(asked.stdout), strict=True))
     layered = [tag for tag, one in answers.items() if one["RootFS"].get("Layers")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from build_cases import BASE, CASES, Case, case_names, expected_of, open_case, read_case, serving
+from build_cases import BASE, Case, case_names, expected_of, open_case, read_case, serving
 from described_images import compare, describe_error, describe_images
 from integration.engine_process import running_engine
 from sampan.cli.build_context import FolderContext
@@ -23,7 +23,6 @@ from sampan.client.contexts import locate_dockerfile
 from sampan.errors import SampanError
 
 AT_ONCE = 2
-NOT_YET = (CASES / "not-yet.txt").read_text().split()
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +48,6 @@ def results(
     images = describe_images(archive, BASE)
     yield {case.name: error or images[case.tag] for case, error in zip(cases, errors, strict=True)}
     shutil.rmtree(directory)
-
-
-def _marked(name: str) -> Any:
-    marks = [pytest.mark.xfail(strict=True)] if name in NOT_YET else []
-    return pytest.param(name, marks=marks, id=name)
 
 
 def chosen(session: pytest.Session) -> list[str]:
@@ -97,8 +91,13 @@ def _placed(case: Case, word: str) -> str:
     return word
 
 
-@pytest.mark.parametrize("name", [_marked(name) for name in case_names()])
+@pytest.mark.parametrize("name", case_names())
 def test_builds_as_docker_does(results: dict[str, Any], name: str) -> None:
     about = read_case(name)["about"]
     differences = compare(results[name], expected_of(name))
     assert not differences, "\n".join([about, *differences])
+
+
+def test_what_is_not_as_docker_s_has_its_reason() -> None:
+    other = {name for name in case_names() if expected_of(name) != expected_of(name, of="docker")}
+    assert other == {name for name in case_names() if read_case(name).get("differs")}

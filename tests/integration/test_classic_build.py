@@ -83,7 +83,7 @@ def test_a_failing_step_gives_its_code(builder: CommandLine, project: Path) -> N
         ("FROM busybox\nRUNN true\n", "unknown instruction: RUNN"),
         ("FROM busybox\nCOPY missing /\n", "missing"),
         ("FROM no-such-image:9\n", "no-such-image:9"),
-        ("", "file with no instructions"),
+        ("", "the Dockerfile cannot be empty"),
         ("RUN true\n", "no build stage in current context"),
     ],
 )

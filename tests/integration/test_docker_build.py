@@ -105,7 +105,7 @@ def test_a_target_and_a_dockerfile_elsewhere(docker: DockerClient, project: Path
     other.write_text(DOCKERFILE)
     docker("build", "-t", "built:1", "-f", str(other), "--target", "base", str(project))
     assert docker.out("inspect", "-f", "{{.Config.Labels}}", "built:1") == "map[]"
-    assert "failed to reach build target nowhere" in docker.fails(
+    assert 'target stage "nowhere" could not be found' in docker.fails(
         "build", "--target", "nowhere", str(project)
     )
 
@@ -124,7 +124,7 @@ def test_a_failed_step_shows_its_output_and_its_line(docker: DockerClient, proje
         ("FROM busybox\nRUNN true\n", "unknown instruction: RUNN"),
         ("FROM busybox\nCOPY missing /\n", '"/missing": not found'),
         ("FROM no-such-image:9\n", "docker.io/library/no-such-image:9"),
-        ("", "file with no instructions"),
+        ("", "the Dockerfile cannot be empty"),
     ],
 )
 def test_what_cannot_be_built(docker: DockerClient, project: Path, text: str, said: str) -> None:

@@ -41,6 +41,21 @@ def open_decompressed(stream: Readable) -> Readable:
     return io.BufferedReader(_Decompressed(_OPENERS[name](source), name), _BUFFER_BYTES)
 
 
+def read_start(stream: Readable, size: int) -> bytes:
+    """The first uncompressed bytes, also of a stream that is damaged or ends behind them."""
+    source: io.BufferedReader[Any] = io.BufferedReader(_Source(stream), _BUFFER_BYTES)
+    name = detect_compression(source.peek(_PEEK_BYTES)[:_PEEK_BYTES])
+    reader = source if name == "none" else _OPENERS[name](source)
+    read = getattr(reader, "read1", reader.read)
+    start = b""
+    try:
+        while len(start) < size and (data := read(size - len(start))):
+            start += data
+    except _FAILURES:
+        pass
+    return start
+
+
 def buffered(stream: Readable) -> Readable:
     """A reader that asks `stream` for large pieces, however small those are that it is asked for."""
     return io.BufferedReader(_Source(stream), _BUFFER_BYTES)
@@ -132,4 +147,5 @@ class _Decompressed(_Source):
         try:
             return super().readinto(buffer)
         except _FAILURES as error:
-            raise InvalidArchive(f"{self._name} stream is truncated or damaged: {error}") from error
+            early = "unexpected EOF: " if isinstance(error, EOFError) else ""
+            raise InvalidArchive(f"{early}{self._name} stream is truncated or damaged: {error}") from error

@@ -153,6 +153,14 @@ class Extraction:
             os.close(fd)
 
     def _make_link(self, entry: Entry, parent_fd: int, name: str) -> None:
+        self._link(entry, parent_fd, name)
+        # Every header has a mode, and what a link's says comes last, as with Docker. The owner is left alone: to set
+        # it again would take a program's capabilities away.
+        status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+        if not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) != entry.mode:
+            os.chmod(name, entry.mode, dir_fd=parent_fd)
+
+    def _link(self, entry: Entry, parent_fd: int, name: str) -> None:
         target = self.path_of(entry.link)
         target_parent, _, target_name = target.rpartition("/")
         try:
@@ -252,7 +260,7 @@ def clean_name(name: str) -> str:
     for part in name.split("/"):
         if part == "..":
             if not names and not absolute:
-                raise ArchiveRefused(f'archive member "{name}" is outside of the root')
+                raise ArchiveRefused(f'invalid entry name "{name}": it is outside of the root')
             del names[-1:]
         elif part not in ("", "."):
             names.append(part)

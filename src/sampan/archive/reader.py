@@ -218,7 +218,7 @@ class TarReader:
         return data
 
     def _truncated(self) -> InvalidArchive:
-        return InvalidArchive(f"archive is truncated in member {self._member}")
+        return InvalidArchive(f"unexpected EOF: archive is truncated in member {self._member}")
 
 
 def _decode_name(raw: bytes) -> str:

@@ -18,7 +18,7 @@ _DEFAULT = "default"
 
 
 async def lend_agent(
-    services: StepServices, mount: RunMount, number: int, stack: AsyncExitStack
+    services: StepServices, mount: RunMount, target: str, stack: AsyncExitStack
 ) -> ExecMount | None:
     """The mount of the agent's socket, as long as the stack is open; None where there is none and none is needed."""
     name = mount.id or _DEFAULT
@@ -29,4 +29,4 @@ async def lend_agent(
         return None
     os.chown(path, mount.uid or 0, mount.gid or 0)
     os.chmod(path, 0o600 if mount.mode is None else mount.mode)
-    return ExecMount("bind", mount.target or f"/run/buildkit/ssh_agent.{number}", source=path)
+    return ExecMount("bind", target, source=path)

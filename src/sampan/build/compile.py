@@ -17,11 +17,12 @@ from sampan.build.dockerfile import instructions as ins
 from sampan.build.dockerfile.heredoc import Heredoc, heredoc_at
 from sampan.build.dockerfile.location import Location, Misuse
 from sampan.build.dockerfile.mounts import RunMount, parse_mount
-from sampan.build.draft import Draft, describe_healthcheck, go_quoted_list
+from sampan.build.draft import Draft, describe_healthcheck
 from sampan.build.expand import Expander
 from sampan.build.git import is_git_url
 from sampan.build.modes import parse_mode_change
 from sampan.build.ports import parse_exposed
+from sampan.build.quoting import go_quoted_list
 from sampan.build.signals import check_signal
 from sampan.build.stages import FromContext, FromImage, Origin, Stage, StagePlan
 from sampan.build.steps import CopyStep, Mark, RunStep, Step, StepMount, WorkdirStep
@@ -162,11 +163,11 @@ def _arg(compiler: _Compiler, line: ins.Arg) -> None:
         if not name:
             raise Misuse("ARG names can not be blank")
         value = None if default is None else compiler.word(default)
-        shown.append(name if value is None else f"{name}={value}")
         if name in compiler.build_args:
             value = compiler.build_args[name]
         elif value is None:
             value = compiler.plan.global_args.get(name)
+        shown.append(name if value is None else f"{name}={value}")
         compiler.draft.set_arg(name, value)
     compiler.draft.record("ARG " + " ".join(shown))
 
@@ -193,7 +194,7 @@ def _maintainer(compiler: _Compiler, line: ins.Maintainer) -> None:
 
 def _workdir(compiler: _Compiler, line: ins.Workdir) -> None:
     path = absolute_path(compiler.draft.working_dir, compiler.word(line.path))
-    layer = _makes_step(line)
+    layer = path != "/"
     if layer:
         compiler.steps.append(WorkdirStep(*compiler.place(line), path=path, user=compiler.draft.config.user))
     compiler.draft.change(working_dir=path)
@@ -207,7 +208,7 @@ def _run(compiler: _Compiler, line: ins.Run) -> None:
         )
     arguments, script = _command(compiler.draft, line)
     name, location, marks = compiler.place(line)
-    if line.heredocs and heredoc_at(list(line.arguments[0].split()), 0)[0]:
+    if line.heredocs and heredoc_at(line.arguments[0].split(), 0)[0]:
         name += f" ({_summary(line.heredocs[0].content)})"
     compiler.steps.append(
         RunStep(
@@ -233,13 +234,13 @@ def _command(draft: Draft, line: ins.Run) -> tuple[tuple[str, ...], str | None]:
     """The program's arguments, and the text of a script that the step needs as a file."""
     if not line.is_shell:
         return line.arguments, None
-    text = line.arguments[0]
+    text = " ".join(line.arguments)
     if line.heredocs:
         words = text.split()
         only, used = heredoc_at(words, 0)
         first = line.heredocs[0]
         if only is not None and used == len(words) and first.content.startswith("#!"):
-            return (f"/dev/pipes/{first.name}",), first.text
+            return (*draft.shell, f"/dev/pipes/{first.name}"), first.text
         if only is not None and used == len(words):
             text = first.text
         else:
@@ -258,7 +259,7 @@ def _mount(compiler: _Compiler, text: str) -> StepMount:
     target = mount.target and absolute_path(compiler.draft.working_dir, mount.target)
     origin: Origin = FromContext()
     if mount.source_stage:
-        origin = compiler.plan.origin(mount.source_stage, compiler.stage)
+        origin = compiler.plan.origin(mount.source_stage)
     return StepMount(_with_defaults(replace(mount, target=target)), origin)
 
 
@@ -272,7 +273,7 @@ def _with_defaults(mount: RunMount) -> RunMount:
 def _copy(compiler: _Compiler, line: ins.Copy) -> None:
     origin: Origin = FromContext()
     if line.source_stage:
-        origin = compiler.plan.origin(line.source_stage, compiler.stage)
+        origin = compiler.plan.origin(line.source_stage)
     step = _transfer(compiler, line, origin)
     for source in step.sources:
         if _is_git(source) or _URL.match(source):
@@ -371,6 +372,7 @@ def _expose(compiler: _Compiler, line: ins.Expose) -> None:
     for text in line.ports:
         for word in compiler.expander.words(text, compiler.draft.env):
             ports += parse_exposed(word)
+    ports.sort()
     exposed = dict.fromkeys([*compiler.draft.config.exposed_ports, *ports])
     compiler.draft.change(exposed_ports=tuple(exposed))
     compiler.draft.record(f"EXPOSE [{' '.join(ports)}]")

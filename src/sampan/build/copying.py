@@ -14,7 +14,7 @@ from sampan.build.files.scan import Filters
 from sampan.build.files.select import Selection, hash_files, select
 from sampan.build.files.upper import Upper
 from sampan.build.files.view import open_view
-from sampan.build.modes import parse_mode_change
+from sampan.build.modes import made_folder_mode, parse_mode_change
 from sampan.build.origins import Origin, open_origin
 from sampan.build.owners import resolve_owner, resolve_user_ids
 from sampan.build.patterns import PatternSet
@@ -74,6 +74,7 @@ def write_copy(
         transfer = Transfer(
             owner=resolve_owner(below, step.chown) if step.chown else None,
             mode=parse_mode_change(step.chmod) if step.chmod else None,
+            folder_mode=made_folder_mode(step.chmod),
             link=step.link,
             earlier=_open_earlier(services, earlier, stack),
             is_stopped=services.blocking.is_stopped,

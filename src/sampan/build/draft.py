@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from sampan.build.arguments import DEFAULT_PATH
 from sampan.build.dockerfile.duration import format_duration
+from sampan.build.quoting import go_quoted_list
 from sampan.oci.config import ImageConfig
 from sampan.oci.run_config import Healthcheck, RunConfig
 
@@ -107,27 +108,6 @@ def split_env(item: str) -> tuple[str, str]:
     """``NAME=VALUE`` as a pair; a bare name has the empty value."""
     name, _, value = item.partition("=")
     return name, value
-
-
-def go_quoted_list(words: tuple[str, ...]) -> str:
-    """Go's ``%q`` of a list of strings, which the history shows for CMD and ENTRYPOINT."""
-    return "[" + " ".join(go_quoted(word) for word in words) + "]"
-
-
-def go_quoted(word: str) -> str:
-    """Go's ``%q`` of a string."""
-    named = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b"}
-    named |= {"\f": "\\f", "\v": "\\v"}
-    return '"' + "".join(named.get(char) or _printable(char) for char in word) + '"'
-
-
-def _printable(char: str) -> str:
-    if char.isprintable():
-        return char
-    code = ord(char)
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def describe_healthcheck(check: Healthcheck) -> str:

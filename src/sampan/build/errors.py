@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from sampan.build.dockerfile.location import Location, Source
+from sampan.build.quoting import go_quoted
 from sampan.errors import SampanError
 
 
@@ -34,7 +35,8 @@ class BuildFailed(SampanError):  # noqa: N818 - as all kinds of errors here
 
 def process_failed(arguments: tuple[str, ...], exit_code: int) -> str:
     """BuildKit's words for a program that ended with another status than 0."""
-    return f'process "{" ".join(arguments)}" did not complete successfully: exit code: {exit_code}'
+    words = go_quoted(" ".join(arguments))
+    return f"process {words} did not complete successfully: exit code: {exit_code}"
 
 
 def classic_words(error: BuildFailed) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sampan.build.dockerfile.location import Misuse
+from sampan.build.quoting import go_quoted
 
 _SPECIAL_PARAMETERS = "@*#?-$!0"
 
@@ -79,7 +80,7 @@ class _Expansion:
         try:
             return self._until("", raw_escapes=self.rules.raw_escapes)
         except Misuse as error:
-            raise Misuse(f'failed to process "{self.text}": {error.reason}') from None
+            raise Misuse(f"failed to process {go_quoted(self.text)}: {error.reason}") from None
 
     def _peek(self) -> str:
         return self.text[self.position : self.position + 1]
@@ -184,7 +185,9 @@ class _Expansion:
         colon = operator == ":"
         if colon:
             operator = self._next()
-        if not operator or (operator not in "+-?#%" and not colon):
+        if not operator:
+            raise _Unclosed("syntax error: missing '}'")
+        if operator not in "+-?#%" and not colon:
             raise Misuse(f"unsupported modifier ({operator}) in substitution")
         word = self._inner("}", raw_escapes=operator in "#%")
         if value is None and self.rules.keep_unset:

@@ -30,8 +30,13 @@ def parse_mode_change(text: str) -> ModeChange:
     clauses = [_CLAUSE.fullmatch(clause) for clause in text.split(",")]
     parsed = [(clause[1] or "a", clause[2]) for clause in clauses if clause is not None]
     if len(parsed) != len(clauses):
-        raise Misuse(f"invalid chmod parameter: '{text}'")
+        raise Misuse(f"invalid syntax of --chmod: '{text}'")
     return lambda mode, is_folder: _apply(parsed, mode, is_folder)
+
+
+def made_folder_mode(text: str) -> int:
+    """The mode of the folders that a COPY makes on the way: an octal one's, but its set-ID bits, else 0755."""
+    return int(text, 8) & 0o777 if _OCTAL.fullmatch(text) else 0o755
 
 
 def _apply(clauses: list[tuple[str, str]], mode: int, is_folder: bool) -> int:

@@ -75,11 +75,12 @@ async def make_mounts(
             case MountKind.SECRET:
                 await _secret(services, one.mount, stack, mounts, env)
             case MountKind.SSH:
-                agents = sum(item.startswith(_AGENT) for item in env)
-                lent = await lend_agent(services, one.mount, agents, stack)
+                number = sum(item.startswith(_AGENT) for item in env)
+                target = one.mount.target or f"/run/buildkit/ssh_agent.{number}"
+                env.append(_AGENT + target)  # also where nobody listens: so does BuildKit
+                lent = await lend_agent(services, one.mount, target, stack)
                 if lent is not None:
                     mounts.append(lent)
-                    env.append(_AGENT + lent.target)
     if script is not None:
         mounts.append(_script(services, *script, stack))
     return ReadyMounts(tuple(mounts), tuple(env))

@@ -16,9 +16,9 @@ def parse_exposed(specification: str) -> list[str]:
     ports, _, protocol = container.partition("/")
     protocol = (protocol or "tcp").lower()
     if protocol not in _PROTOCOLS:
-        raise Misuse(f"invalid proto: {protocol}")
+        raise Misuse(f'invalid port: "{specification}": invalid proto: {protocol}')
     if not ports:
-        raise Misuse(f"no port specified: {specification}<empty>")
+        raise Misuse(f'invalid port: "{specification}": no port specified')
     if address:
         _check_address(address)
     first, last = _range(ports, f"invalid containerPort: {ports}")

@@ -62,9 +62,10 @@ def fetch(
         if error.code == 304:
             _check(url, known["digest"], checksum)
             return Fetched("", file_name(url), known["digest"], known)
-        if error.code == 404:
-            raise NotFound(f"{url}: 404 not found") from None
-        raise Unavailable(f"{url}: the server answers {error.code} {error.reason}") from None
+        kind = NotFound if error.code == 404 else Unavailable
+        raise kind(
+            f"failed to load cache key: invalid response status {error.code} {error.reason}: {url}"
+        ) from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise Unavailable(f"{url}: {getattr(error, 'reason', error)}") from error
     _check(url, digest, checksum)
@@ -114,7 +115,7 @@ def _check(url: str, digest: str, checksum: str) -> None:
     if parse_digest(checksum).algorithm != "sha256":
         raise InvalidArgument(f"checksum of {url}: only sha256 is supported")
     if checksum != digest:
-        raise DataCorrupt(f"digest mismatch for {url}: {digest} (expected: {checksum})")
+        raise DataCorrupt(f"digest mismatch {digest}: {checksum}: {url}")
 
 
 def _set_time(path: str, last_modified: str | None) -> None:

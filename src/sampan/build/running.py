@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack
 from sampan.build.arguments import DEFAULT_PATH
 from sampan.build.cache import Result
 from sampan.build.draft import split_env
+from sampan.build.errors import BuildFailed, process_failed
 from sampan.build.files.view import open_view
 from sampan.build.mounting import PlannedMount, make_mounts
 from sampan.build.seams import ExecStep, Output
 from sampan.build.services import StepServices
 from sampan.build.steps import RunStep
 from sampan.build.stubs import plan_stubs, remove_stubs
+from sampan.shim.control import StartFailed
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -29,25 +31,27 @@ async def run_program(
 ) -> int:
     """The program's exit code; what it wrote is in the active snapshot, without the mount points it needed."""
     async with AsyncExitStack() as stack:
-        script = (step.arguments[0], step.script) if step.script is not None else None
+        script = (step.arguments[-1], step.script) if step.script is not None else None
         ready = await make_mounts(services, planned, script, stack)
         targets = tuple(mount.target for mount in ready.mounts)
         stubs = await services.blocking.run(_plan_stubs, services, parent, targets)
-        code = await services.executor.run(
-            ExecStep(
-                snapshot=active,
-                arguments=step.arguments,
-                env=_environment(services, step, ready.env),
-                cwd=step.cwd,
-                user=step.user,
-                network=network_of(services, step),
-                mounts=ready.mounts,
-                extra_hosts=services.extra_hosts,
-                shm_size_bytes=services.shm_size_bytes,
-                host_ca=services.host_ca,
-            ),
-            output=output,
+        exec_step = ExecStep(
+            snapshot=active,
+            arguments=step.arguments,
+            env=_environment(services, step, ready.env),
+            cwd=step.cwd,
+            user=step.user,
+            network=network_of(services, step),
+            mounts=ready.mounts,
+            extra_hosts=services.extra_hosts,
+            shm_size_bytes=services.shm_size_bytes,
+            host_ca=services.host_ca,
         )
+        try:
+            code = await services.executor.run(exec_step, output=output)
+        except StartFailed as error:
+            words = f"{process_failed(step.arguments, error.exit_code)}: {error.message}"
+            raise BuildFailed(words, exit_code=error.exit_code, arguments=step.arguments) from error
         await services.blocking.run(_remove_stubs, services, active, parent, stubs, targets)
         return code
 

@@ -340,14 +340,14 @@ def wanted_stages(plan: StagePlan) -> list[int]:
     open_stages: list[int] = []
 
     def visit(index: int) -> None:
-        stage = plan.stages[index]
         if index in open_stages:
-            name = stage.name or str(index)
-            raise plan.error(f"circular dependency detected on stage: {name}", stage.start.location)
+            first = plan.stages[min(open_stages[open_stages.index(index) :])]
+            name = first.name or f"stage-{first.index}"
+            raise plan.error(f"circular dependency detected on stage: {name}", first.start.location)
         if index in done:
             return
         open_stages.append(index)
-        for origin in plan.sources_of(stage):
+        for origin in plan.sources_of(plan.stages[index]):
             if isinstance(origin, FromStage):
                 visit(origin.index)
         open_stages.pop()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sampan.build.dockerfile import instructions as ins
 from sampan.build.dockerfile.location import DockerfileError, Location, Misuse, Source
 from sampan.build.dockerfile.mounts import MountKind, parse_mount
-from sampan.build.dockerfile.nearest import nearest
+from sampan.build.dockerfile.nearest import suggest
 from sampan.build.expand import Expander
 from sampan.errors import InvalidArgument, SampanError
 from sampan.oci.platform import Platform, parse_platform
@@ -78,8 +78,8 @@ class StagePlan:
     global_args: Mapping[str, str | None]
     contexts: Mapping[str, str] = field(default_factory=dict)
 
-    def origin(self, name: str, stage: Stage) -> Origin:
-        """What ``--from=NAME`` means inside a stage: a context, a stage by name or number, or an image."""
+    def origin(self, name: str) -> Origin:
+        """What ``--from=NAME`` means: a context, a stage by name or number, or an image."""
         context = _named_context(name, self.contexts)
         if context is not None:
             return context
@@ -87,7 +87,7 @@ class StagePlan:
             if name.lower() == other.name and other.name:
                 return FromStage(other.index)
         if name.isdigit():
-            if int(name) >= stage.index:
+            if int(name) >= len(self.stages):
                 raise Misuse(f"invalid stage index {name}")
             return FromStage(int(name))
         if name.lower() == SCRATCH:
@@ -98,11 +98,13 @@ class StagePlan:
         """Everything a stage is made from: its base, and what its instructions read besides."""
         origins = [stage.base]
         for instruction in (*triggers, *stage.instructions):
-            for name in _names_in(instruction):
-                try:
-                    origins.append(self.origin(name, stage))
-                except Misuse as error:
-                    raise self.error(error.reason, instruction.location) from None
+            try:
+                for name in _names_in(instruction):
+                    origins.append(self.origin(name))
+                    if isinstance(instruction, ins.Copy):
+                        _require_earlier(name, origins[-1], stage)
+            except Misuse as error:
+                raise self.error(error.reason, instruction.location) from None
         return tuple(dict.fromkeys(origins))
 
     def error(self, reason: str, location: Location) -> DockerfileError:
@@ -127,7 +129,7 @@ def plan_stages(
         source=dockerfile.source,
         escape=dockerfile.escape,
         stages=stages,
-        target=_find_target(target, stages, dockerfile.source),
+        target=_find_target(target, stages),
         global_args=reader.global_args,
         contexts=contexts,
     )
@@ -216,10 +218,15 @@ class _StageReader:
         if not text:
             return None
         expanded = self._expand(text)
+        if not expanded:
+            raise Misuse(f"empty platform value from expression {text}")
         try:
             return parse_platform(expanded)
-        except SampanError as error:
-            raise Misuse(f"failed to parse platform {text}: {error}") from None
+        except SampanError:
+            raise Misuse(
+                f'failed to parse platform {expanded}: "{expanded}": '
+                "cannot parse platform specifier: invalid argument"
+            ) from None
 
     def _expand(self, text: str) -> str:
         known = {name: value for name, value in self.global_args.items() if value is not None}
@@ -229,7 +236,7 @@ class _StageReader:
         return DockerfileError(reason, source=self.dockerfile.source, location=location)
 
 
-def _find_target(target: str, stages: tuple[Stage, ...], source: Source) -> Stage:
+def _find_target(target: str, stages: tuple[Stage, ...]) -> Stage:
     if not target:
         return stages[-1]
     for stage in stages:
@@ -237,11 +244,17 @@ def _find_target(target: str, stages: tuple[Stage, ...], source: Source) -> Stag
             return stage
     if target.isdigit() and int(target) < len(stages):
         return stages[int(target)]
-    near = nearest(target, [stage.name for stage in stages if stage.name])
-    raise InvalidArgument(
-        f"failed to reach build target {target} in {source.name}",
-        hint=f"did you mean {near}?" if near else None,
-    )
+    near = suggest(target, [stage.name for stage in stages if stage.name])
+    raise InvalidArgument(f'target stage "{target}" could not be found{near}')
+
+
+def _require_earlier(name: str, origin: Origin, stage: Stage) -> None:
+    """COPY looks back only; what stages need of each other in mounts is a matter of circles."""
+    if isinstance(origin, FromStage) and origin.index > stage.index:
+        raise Misuse(
+            f'cannot copy from stage "{name}", it needs to be defined '
+            f'before current stage "{stage.name or stage.index}"'
+        )
 
 
 def _named_context(name: str, contexts: Mapping[str, str]) -> Origin | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from sampan.archive.apply import extract_archive
-from sampan.archive.compression import open_decompressed
+from sampan.archive.compression import read_start
 from sampan.archive.entry import InvalidArchive
 from sampan.archive.header import BLOCK_BYTES, ZERO_BLOCK, decode_header
 
@@ -17,7 +17,7 @@ def is_archive(fd: int) -> bool:
     os.lseek(fd, 0, os.SEEK_SET)
     with open(fd, "rb", closefd=False) as file:
         try:
-            block = open_decompressed(file).read(BLOCK_BYTES)
+            block = read_start(file, BLOCK_BYTES)
             if len(block) < BLOCK_BYTES or block == ZERO_BLOCK:
                 return False
             decode_header(block)

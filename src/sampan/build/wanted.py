@@ -14,7 +14,7 @@ from sampan.build.dockerfile.location import Misuse
 from sampan.build.dockerfile.mounts import MountKind, parse_mount
 from sampan.build.git import is_git_url
 from sampan.build.patterns import clean_path
-from sampan.build.stages import FromContext, Origin, Stage, StagePlan
+from sampan.build.stages import FromContext, Origin, StagePlan
 from sampan.errors import SampanError
 
 _URL = re.compile(r"https?://")
@@ -24,11 +24,10 @@ def wanted_paths(plan: StagePlan, stages: Iterable[int], name: str) -> tuple[str
     """Paths and wildcards, relative to the context of that name; None is all of it."""
     found: set[str] = set()
     for index in stages:
-        stage = plan.stages[index]
-        for instruction in stage.instructions:
+        for instruction in plan.stages[index].instructions:
             if isinstance(instruction, ins.Onbuild):
                 return None
-            for path in _paths(plan, stage, instruction, name):
+            for path in _paths(plan, instruction, name):
                 cleaned = clean_path("/" + path).strip("/")
                 if not cleaned or "$" in path or "**" in path:
                     return None
@@ -36,15 +35,15 @@ def wanted_paths(plan: StagePlan, stages: Iterable[int], name: str) -> tuple[str
     return tuple(sorted(found))
 
 
-def _paths(plan: StagePlan, stage: Stage, instruction: ins.Instruction, name: str) -> Iterator[str]:
+def _paths(plan: StagePlan, instruction: ins.Instruction, name: str) -> Iterator[str]:
     if isinstance(instruction, ins.Transfer):
         source = instruction.source_stage if isinstance(instruction, ins.Copy) else ""
-        if _is_context(_origin(plan, stage, source), name):
+        if _is_context(_origin(plan, source), name):
             may_be_remote = isinstance(instruction, ins.Add)
             yield from (path for path in instruction.sources if not (may_be_remote and _is_remote(path)))
     if isinstance(instruction, ins.Run):
         for text in instruction.mounts:
-            yield from _mount_paths(plan, stage, text, name)
+            yield from _mount_paths(plan, text, name)
 
 
 def _is_remote(source: str) -> bool:
@@ -54,18 +53,18 @@ def _is_remote(source: str) -> bool:
         return True  # refused when the step is compiled
 
 
-def _mount_paths(plan: StagePlan, stage: Stage, text: str, name: str) -> Iterator[str]:
+def _mount_paths(plan: StagePlan, text: str, name: str) -> Iterator[str]:
     try:
         mount = parse_mount(text)
     except Misuse:
         yield "$"  # only its variables' values make sense of it
         return
-    if mount.kind is MountKind.BIND and _is_context(_origin(plan, stage, mount.source_stage), name):
+    if mount.kind is MountKind.BIND and _is_context(_origin(plan, mount.source_stage), name):
         yield "$" if "$" in text else mount.source
 
 
-def _origin(plan: StagePlan, stage: Stage, source: str) -> Origin:
-    return plan.origin(source, stage) if source else FromContext()
+def _origin(plan: StagePlan, source: str) -> Origin:
+    return plan.origin(source) if source else FromContext()
 
 
 def _is_context(origin: Origin, name: str) -> bool:

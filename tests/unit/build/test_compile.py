@@ -12,9 +12,10 @@ from sampan.build.arguments import DEFAULT_PATH, platform_arguments
 from sampan.build.compile import CompiledStage, StageNumbers, absolute_path, compile_stage
 from sampan.build.dockerfile.location import DockerfileError, Misuse
 from sampan.build.dockerfile.parser import parse_dockerfile
-from sampan.build.draft import Draft, go_quoted
+from sampan.build.draft import Draft
 from sampan.build.modes import parse_mode_change
 from sampan.build.ports import parse_exposed
+from sampan.build.quoting import go_quoted
 from sampan.build.stages import plan_stages
 from sampan.build.steps import CopyStep, RunStep, WorkdirStep
 from sampan.oci.platform import Platform
@@ -112,7 +113,7 @@ def test_a_run_step_sees_arguments_and_the_history_says_so() -> None:
         ('CMD ["python", "x"]', 'CMD ["python" "x"]'),
         ("CMD python x", 'CMD ["/bin/sh" "-c" "python x"]'),
         ('ENTRYPOINT ["a"]', 'ENTRYPOINT ["a"]'),
-        ("EXPOSE 80 53/udp", "EXPOSE [80/tcp 53/udp]"),
+        ("EXPOSE 80 53/udp", "EXPOSE [53/udp 80/tcp]"),
         ("USER app", "USER app"),
         ("VOLUME /a /b", "VOLUME [/a /b]"),
         ('SHELL ["bash", "-c"]', "SHELL [bash -c]"),
@@ -239,7 +240,11 @@ def test_workdir_is_made_by_the_current_user() -> None:
     [
         ("RUN <<EOF\necho a\necho b\nEOF", ("/bin/sh", "-c", "echo a\necho b\n"), None),
         ("RUN <<-EOF\n\techo a\n\tEOF", ("/bin/sh", "-c", "echo a\n"), None),
-        ("RUN <<EOF\n#!/usr/bin/python\nprint(1)\nEOF", ("/dev/pipes/EOF",), "#!/usr/bin/python\nprint(1)\n"),
+        (
+            "RUN <<EOF\n#!/usr/bin/python\nprint(1)\nEOF",
+            ("/bin/sh", "-c", "/dev/pipes/EOF"),
+            "#!/usr/bin/python\nprint(1)\n",
+        ),
         ("RUN <<EOF cat >/x\na\nEOF", ("/bin/sh", "-c", "<<EOF cat >/x\na\nEOF"), None),
         ("RUN cat <<A <<B\n1\nA\n2\nB", ("/bin/sh", "-c", "cat <<A <<B\n1\nA\n2\nB"), None),
         ("RUN << EOF\necho a\nEOF", ("/bin/sh", "-c", "echo a\n"), None),

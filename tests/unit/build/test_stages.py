@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -83,9 +84,9 @@ def test_the_target_is_the_last_stage_or_the_named_one() -> None:
 
 
 def test_an_unknown_target_is_refused_in_docker_s_words() -> None:
-    with pytest.raises(InvalidArgument, match="failed to reach build target buidler in Dockerfile") as caught:
+    words = re.escape('target stage "buidler" could not be found (did you mean builder?)')
+    with pytest.raises(InvalidArgument, match=words):
         plan("FROM a AS builder", target="buidler")
-    assert caught.value.hint == "did you mean builder?"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_named_context_takes_the_place_of_a_base(contexts: dict[str, str], exp
 def test_a_named_context_takes_the_place_of_a_stage() -> None:
     text = "FROM a AS deps\nRUN x\nFROM b\nCOPY --from=deps / /"
     found = plan(text, contexts={"deps": "/folder"})
-    assert found.origin("deps", found.target) == FromContext("deps")
+    assert found.origin("deps") == FromContext("deps")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_named_context_takes_the_place_of_a_stage() -> None:
 )
 def test_what_from_means_inside_a_stage(name: str, expected: object) -> None:
     found = plan("FROM a AS one\nFROM b")
-    assert found.origin(name, found.target) == expected
+    assert found.origin(name) == expected
 
 
 def test_sources_are_the_base_and_what_instructions_read() -> None:
@@ -149,9 +150,23 @@ def test_sources_are_the_base_and_what_instructions_read() -> None:
     )
 
 
-def test_a_stage_cannot_copy_from_itself_or_a_later_one_by_number() -> None:
-    found = plan("FROM a\nCOPY --from=0 x y")
-    with pytest.raises(InvalidArgument, match="Dockerfile:2: invalid stage index 0"):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("1", 'cannot copy from stage "1", it needs to be defined before current stage "0"'),
+        ("later", 'cannot copy from stage "later", it needs to be defined before current stage "0"'),
+        ("2", "invalid stage index 2"),
+    ],
+)
+def test_a_stage_cannot_copy_from_a_later_one(name: str, reason: str) -> None:
+    found = plan(f"FROM a\nCOPY --from={name} x y\nFROM b AS later", target="0")
+    with pytest.raises(InvalidArgument, match=f"Dockerfile:2: {reason}"):
+        found.sources_of(found.target)
+
+
+def test_an_expansion_in_a_mount_s_from_is_refused_at_its_line() -> None:
+    found = plan("FROM a\nRUN --mount=from=$x,target=/m true")
+    with pytest.raises(InvalidArgument, match="Dockerfile:2: 'from' doesn't support variable expansion"):
         found.sources_of(found.target)
 
 

@@ -59,9 +59,9 @@ class Flags:
             name, has_value, value = word[2:].partition("=")
             kind = known.get(name)
             if kind is None:
-                raise Misuse(f"unknown flag: --{name}{suggest('--' + name, ['--' + flag for flag in known])}")
+                raise Misuse(f"unknown flag: --{name}{suggest(name, known)}")
             if name in self._values and kind is not FlagKind.MANY:
-                raise Misuse(f"duplicate flag specified: {name}")
+                raise Misuse(f"duplicate flag specified: --{name}")
             self._values.setdefault(name, []).append(_value(name, kind, value if has_value else None))
 
     def text(self, name: str, default: str = "") -> str:
@@ -80,12 +80,12 @@ class Flags:
 def _value(name: str, kind: FlagKind, value: str | None) -> str:
     if kind is not FlagKind.TRUTH:
         if value is None:
-            raise Misuse(f"missing a value on flag: {name}")
+            raise Misuse(f"missing a value on flag: --{name}")
         return value
     if value is None:
         return "true"
     if value == "":
-        raise Misuse(f"missing a value on flag: {name}")
+        raise Misuse(f"missing a value on flag: --{name}")
     if value.lower() not in ("true", "false"):
-        raise Misuse(f"expecting boolean value for flag {name}, not: {value}")
+        raise Misuse(f"expecting boolean value for flag --{name}, not: {value}")
     return value.lower()

@@ -60,7 +60,8 @@ class _Lexer:
         self._read_directives()
         lines = tuple(self._iter_lines())
         if not lines:
-            raise self._error("file with no instructions", max(1, len(self.raw)))
+            reason = "file with no instructions" if self.raw else "the Dockerfile cannot be empty"
+            raise self._error(reason, max(1, len(self.raw)))
         return LexedFile(self.source, lines, self.escape, self.directives, tuple(self.warnings))
 
     def _read_directives(self) -> None:
@@ -74,7 +75,7 @@ class _Lexer:
             self.directives[name] = match[2]
             if name == "escape":
                 if match[2] not in ("\\", "`"):
-                    raise self._error(f"invalid ESCAPE '{match[2]}', must be ` or \\", number)
+                    raise self._error(f"invalid escape token '{match[2]}' does not match ` or \\", number)
                 self.escape = match[2]
 
     def _iter_lines(self) -> Iterator[LogicalLine]:

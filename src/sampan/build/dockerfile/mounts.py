@@ -183,7 +183,7 @@ def _check(mount: RunMount, values: dict[str, str | None]) -> None:
     elif mount.env:
         raise Misuse(f"unexpected key 'env' for mount type '{mount.kind}'")
     if mount.kind in (MountKind.BIND, MountKind.CACHE, MountKind.TMPFS) and not mount.target:
-        raise Misuse(f"{mount.kind} mount needs a target")
+        raise Misuse('invalid mount target "/"')
 
 
 def _check_secret(mount: RunMount) -> None:

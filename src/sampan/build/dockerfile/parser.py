@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sampan.build.dockerfile import instructions as ins
 from sampan.build.dockerfile.duration import parse_duration_ns
@@ -158,7 +158,10 @@ def _parse_copy(request: _Request) -> ins.Copy:
     flags = request.flags
     stage = flags.text("from")
     if "$" in stage:
-        raise Misuse(f"'--from={stage}' doesn't support variable expansion, define alias stage instead")
+        raise Misuse(
+            "variable expansion is not supported for --from, "
+            "define a new stage with FROM using ARG from global scope as a workaround"
+        )
     return ins.Copy(
         *request.place,
         sources=sources,
@@ -200,8 +203,6 @@ def _command_line(rest: str) -> tuple[tuple[str, ...], bool]:
 
 def _parse_run(request: _Request) -> ins.Run:
     arguments, is_shell = _command_line(request.rest)
-    if not any(arguments):
-        raise Misuse("RUN requires at least one argument")
     flags = request.flags
     if flags.many("device"):
         raise Misuse("RUN --device is not supported")
@@ -210,7 +211,7 @@ def _parse_run(request: _Request) -> ins.Run:
             parse_mount(mount)
     network = flags.text("network", "default")
     if network not in ("default", "none", "host"):
-        raise Misuse(f"unsupported network mode: {network}{suggest(network, ('default', 'none', 'host'))}")
+        raise Misuse(f'invalid network mode "{network}"{suggest(network, ("default", "none", "host"))}')
     security = flags.text("security", "sandbox")
     if security not in ("sandbox", "insecure"):
         raise Misuse(f"unsupported security mode: {security}{suggest(security, ('sandbox', 'insecure'))}")
@@ -284,8 +285,7 @@ def _parse_onbuild(request: _Request) -> ins.Onbuild:
         raise Misuse("chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if inner in ("FROM", "MAINTAINER"):
         raise Misuse(f"{inner} isn't allowed as an ONBUILD trigger")
-    # The trigger is parsed for its errors only: its words mean something in the child's stage.
-    _parse_line(replace(request.line, text=request.rest), request.escape)
+    # What is wrong with the trigger is said, as by Docker, where it is a line: in the child's stage.
     documents = "".join(f"\n{doc.content}{doc.name}" for doc in request.line.heredocs)
     return ins.Onbuild(*request.place, request.rest + documents)
 

@@ -126,6 +126,8 @@ def split_pairs(text: str, escape: str, command: str) -> list[tuple[str, str]]:
     for word in words:
         name, found, value = word.partition("=")
         if not found:
-            raise Misuse(f"syntax error: can't find = in {json.dumps(word)}, must be of the form name=value")
+            raise Misuse(
+                f"Syntax error - can't find = in {json.dumps(word)}. Must be of the form: name=value"
+            )
         pairs.append((name, value))
     return pairs

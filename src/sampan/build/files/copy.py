@@ -19,7 +19,7 @@ from sampan.build.files.contents import Copying
 from sampan.build.files.names import join, parent_of
 from sampan.build.files.scan import Entry
 from sampan.build.files.select import Item, Selection
-from sampan.build.files.upper import Upper
+from sampan.build.files.upper import DEFAULT_FOLDER_MODE, Upper
 from sampan.build.files.xattrs import copy_xattrs
 from sampan.build.modes import ModeChange
 from sampan.errors import Cancelled
@@ -46,6 +46,8 @@ class Transfer:
 
     owner: tuple[int, int] | None = None
     mode: ModeChange | None = None
+    folder_mode: int = DEFAULT_FOLDER_MODE
+    """That of the folders which are made on the way."""
     link: bool = False
     keep_xattrs: bool = False
     earlier: Earlier | None = None
@@ -54,6 +56,10 @@ class Transfer:
     """The files written, for the next run."""
     names: set[str] = field(default_factory=set)
     """Everything written but folders."""
+
+    def make_folders(self, upper: Upper, name: str) -> None:
+        """Make the folder and its parents where missing."""
+        upper.make_folders(name, mode=self.folder_mode, owner=self.owner or (0, 0))
 
 
 def copy_selection(selection: Selection, upper: Upper, destination: str, transfer: Transfer) -> None:
@@ -107,7 +113,7 @@ class _Copier:
                 self._write(entry, name)
 
     def _make_folders(self, name: str) -> None:
-        self.upper.make_folders(name, owner=self.transfer.owner or (0, 0))
+        self.transfer.make_folders(self.upper, name)
 
     def _write(self, entry: Entry, name: str) -> None:
         if name in self.transfer.names or not self.upper.is_untouched(parent_of(name)):
@@ -204,10 +210,10 @@ def make_document(upper: Upper, destination: str, name: str, content: bytes, tra
     status = upper.lookup(target)
     owner = transfer.owner or (0, 0)
     if destination.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
-        upper.make_folders(target, owner=owner)
+        transfer.make_folders(upper, target)
         target = join(target, name)
     else:
-        upper.make_folders(parent_of(target), owner=owner)
+        transfer.make_folders(upper, parent_of(target))
     upper.clear(target)
     fd = os.open(target, _CREATE, 0o600, dir_fd=upper.fd)
     with open(fd, "wb") as file:

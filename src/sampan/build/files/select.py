@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import posixpath
 import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from sampan.build.files.names import Folder, Guarded, canonical, join, parent_of
 from sampan.build.files.scan import Entry, Filters, scan
 from sampan.build.files.xattrs import read_xattrs
 from sampan.build.patterns import PatternSet, compile_glob, has_wildcards
-from sampan.errors import Conflict, NotFound
+from sampan.errors import Conflict, InvalidArgument, NotFound
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EISDIR)
 _WORKERS = min(8, (os.cpu_count() or 1) + 1)
@@ -43,7 +44,7 @@ class SourceMissing(NotFound):
 
     def __init__(self, source: str, near: str | None) -> None:
         super().__init__(
-            f'failed to compute cache key: "/{source.lstrip("/")}": not found',
+            f'failed to compute cache key: "{posixpath.normpath("/" + source.lstrip("/"))}": not found',
             hint=f"did you mean {near}?" if near else None,
         )
         self.source = source
@@ -220,7 +221,14 @@ def _hash(selection: Selection, entry: Entry, digests: FileDigests) -> bytes:
 
 def _item(tree: Folder, path: str, source: str, filters: Filters) -> Item:
     """A link named by the source is followed; the file keeps the link's name."""
-    resolved = canonical(tree, path)
+    try:
+        resolved = canonical(tree, path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InvalidArgument(
+            f"failed to compute cache key: too many links: {path}: {error.strerror}"
+        ) from None
     status = tree.lookup(resolved)
     if status is None or (
         resolved and filters.ignored.matches(resolved) and not stat.S_ISDIR(status.st_mode)

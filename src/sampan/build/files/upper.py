@@ -70,7 +70,7 @@ class Upper(Tree):
         """InvalidArgument unless the name is a folder's."""
         status = self.lookup(name)
         if status is None or not stat.S_ISDIR(status.st_mode):
-            raise InvalidArgument(f"/{name} is not a directory")
+            raise InvalidArgument(f"mkdir /{name}: not a directory")
 
     def clear(self, name: str) -> None:
         """Make room for a file: an older one is replaced, a folder is not."""
