@@ -2,16 +2,20 @@
 """The access log: a line a request, in Apache's combined form with the seconds at the end.
 
 Lines are collected and written by a thread a few times a second, so that neither a slow disk nor a full pipe holds up a
-request. Holds: what clients send is escaped; a line is one line.
+request.
+Holds: what clients send is escaped; a line is one line. A log that cannot be written costs its lines, not the registry.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 
 from aiohttp import web
+
+logger = logging.getLogger(__name__)
 
 _EVERY_S = 0.25
 _MAX_HELD = 50_000
@@ -24,6 +28,7 @@ class AccessLog:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o640) if path else 2
         self._held: list[str] = []
+        self._is_failing = False
 
     def add(self, request: web.BaseRequest, user: str, status: int, size: int, seconds: float) -> None:
         """Note one request."""
@@ -45,8 +50,15 @@ class AccessLog:
         """Write what is held."""
         held, self._held = self._held, []
         view = memoryview("".join(held).encode())
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            if not self._is_failing:
+                logger.warning("access log: %s; lines are left out", (error.strerror or str(error)).lower())
+            self._is_failing = True
+        else:
+            self._is_failing = False
 
 
 def format_line(request: web.BaseRequest, user: str, status: int, size: int, seconds: float) -> str:

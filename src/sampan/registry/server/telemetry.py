@@ -103,7 +103,7 @@ class Telemetry:
         for key in product(_RESOURCES, _METHODS, _CODES):
             if value := self._sum(key):
                 resource, method, code = key
-                yield f'{name}{{resource="{resource}",method="{method}",code="{code}"}} {value:g}'
+                yield f'{name}{{resource="{resource}",method="{method}",code="{code}"}} {_number(value)}'
 
     def _render_durations(self) -> Iterator[str]:
         name = "sampan_registry_request_duration_seconds"
@@ -113,9 +113,9 @@ class Telemetry:
             for bound in _BUCKETS_S:
                 count += self._sum((resource, bound))
                 label = "+Inf" if bound == float("inf") else f"{bound:g}"
-                yield f'{name}_bucket{{resource="{resource}",le="{label}"}} {count:g}'
-            yield f'{name}_sum{{resource="{resource}"}} {self._sum((resource, "sum")):g}'
-            yield f'{name}_count{{resource="{resource}"}} {count:g}'
+                yield f'{name}_bucket{{resource="{resource}",le="{label}"}} {_number(count)}'
+            yield f'{name}_sum{{resource="{resource}"}} {_number(self._sum((resource, "sum")))}'
+            yield f'{name}_count{{resource="{resource}"}} {_number(count)}'
 
     def _add(self, place: object, amount: float) -> None:
         self._values[self.row * self._width + self._places[place]] += amount  # type: ignore[index]
@@ -132,8 +132,13 @@ def _histogram_keys() -> Iterator[tuple[str, float | str]]:
             yield resource, bound
 
 
+def _number(value: float) -> str:
+    """With all its digits: who looks at how fast a counter of bytes grows needs the last one."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
 def _single(name: str, text: str, kind: str, value: float) -> list[str]:
-    return [*_head(name, text, kind), f"{name} {value:g}"]
+    return [*_head(name, text, kind), f"{name} {_number(value)}"]
 
 
 def _head(name: str, text: str, kind: str) -> list[str]:

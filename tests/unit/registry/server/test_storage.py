@@ -292,6 +292,32 @@ def test_quotas_of_a_repository_and_of_all(tmp_path: Path) -> None:
     assert os.listdir(store.tree.uploads) == []
 
 
+def test_uploads_that_are_not_finished_count_against_the_quota_of_all(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "root"), Quotas(10_000, [("a/*", 5000)]))
+    push_blob(store, "b", b"x" * 1000)
+    first, second = (store.uploads.start(name) for name in ("a/x", "b"))
+    assert (store.room_for(first), store.room_for(second)) == (5000, 9000)
+    first.write([b"y" * 3000])
+    assert (store.room_for(first), store.room_for(second)) == (2000, 6000)
+    first.discard()
+    assert store.room_for(second) == 9000
+    second.discard()
+
+
+def test_copies_that_somebody_was_killed_while_making_go_when_they_are_old(store: Store) -> None:
+    push_image(store, "a/b", "1", layers=(b"layer",))
+    places = [store.repository("a/b").path, store.tree.root]
+    partials = [Path(place, "blobs/sha256", f"{'0' * 64}.12345678") for place in places]
+    for partial in partials:
+        partial.write_bytes(b"half")
+    collect(store, replace(NOW, blobs_s=3600.0))
+    assert all(partial.exists() for partial in partials), "somebody may be at it"
+    collect(store, NOW, is_trial=True)
+    assert all(partial.exists() for partial in partials)
+    collect(store, NOW)
+    assert not any(partial.exists() for partial in partials)
+
+
 def test_more_names_than_a_file_may_have_become_a_copy(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = push_blob(store, "a", b"popular")
     real = os.link

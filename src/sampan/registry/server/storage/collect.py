@@ -19,7 +19,7 @@ from sampan.errors import DataCorrupt
 from sampan.oci.digest import HEX_LENGTHS
 from sampan.registry.server.storage.documents import Document
 from sampan.registry.server.storage.index import RepositoryIndex
-from sampan.registry.server.storage.repository import Repository, walk_blobs
+from sampan.registry.server.storage.repository import Repository, sweep_partials, walk_blobs
 from sampan.registry.server.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,8 @@ def _collect_repository(
         if doomed and not is_trial:
             repository.write_index(index.without_manifests(doomed))
         _remove_blobs(repository, needed_blobs(documents), now_s - grace.blobs_s, found, is_trial=is_trial)
+        if not is_trial:
+            sweep_partials(f"{repository.path}/blobs", now_s - grace.blobs_s)
         if not documents and not is_trial:
             _remove_if_empty(repository)
 
@@ -137,6 +139,8 @@ def _remove_blobs(
 
 def _collect_pool(store: Store, limit_s: float, found: Collected, *, is_trial: bool) -> None:
     """Blobs with one name left: no repository has them."""
+    if not is_trial:
+        sweep_partials(f"{store.tree.root}/blobs", limit_s)
     for digest, status in walk_blobs(f"{store.tree.root}/blobs"):
         if status.st_nlink == 1 and status.st_ctime < limit_s:
             found.bytes += status.st_size

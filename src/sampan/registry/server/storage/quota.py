@@ -9,7 +9,7 @@ since is added.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -54,14 +54,17 @@ class QuotaKeeper:
         """Whether there is any limit."""
         return self._quotas.total_bytes is not None or bool(self._quotas.repositories)
 
-    def left(self, repository: Repository) -> int | None:
-        """How many bytes more a repository may take."""
+    def left(self, repository: Repository, come: int, coming: Callable[[], int]) -> int | None:
+        """How many bytes more an upload to a repository may bring, of which so many have come.
+
+        `coming` is what all uploads take by now: what is begun and not ended fills the disk, too.
+        """
         found = []
         limit = self._quotas.of(repository.name)
         if limit is not None:
-            found.append(limit - repository_bytes(repository))
+            found.append(limit - repository_bytes(repository) - come)
         if self._quotas.total_bytes is not None:
-            found.append(self._quotas.total_bytes - self.count_total())
+            found.append(self._quotas.total_bytes - self.count_total() - coming())
         return max(0, min(found)) if found else None
 
     def count_total(self) -> int:

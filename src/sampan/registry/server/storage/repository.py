@@ -11,7 +11,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from sampan.errors import DataCorrupt
 from sampan.oci.digest import Digest, parse_digest
@@ -188,6 +188,16 @@ def walk_blobs(path: str) -> Iterator[tuple[Digest, os.stat_result]]:
                         yield Digest(algorithm, entry.name), entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
+
+
+def sweep_partials(path: str, limit_s: float) -> None:
+    """Remove copies of blobs that somebody was killed while making, once they are as old as that."""
+    for algorithm in os.listdir(path):
+        with os.scandir(f"{path}/{algorithm}") as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if "." in entry.name and entry.stat(follow_symlinks=False).st_ctime < limit_s:
+                        os.unlink(entry.path)
 
 
 def now_ns() -> int:

@@ -72,8 +72,7 @@ class Store:
 
     def room_for(self, upload: Upload) -> int | None:
         """How many bytes more an upload may bring; None: any number."""
-        left = self.room.left(self.repository(upload.repository))
-        return None if left is None else max(0, left - upload.size)
+        return self.room.left(self.repository(upload.repository), upload.size, self.uploads.total_bytes)
 
     def require_room(self, repository: Repository, digest: Digest, size: int) -> None:
         """Refuse a blob that is too much for the quotas; one that is here already is not."""
