@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -11,7 +12,13 @@ from aiohttp import web
 from sampan.api.history import Kind, as_of
 from sampan.errors import SampanError
 
-encode = msgspec.json.encode
+
+def encode(value: Any) -> bytes:
+    """JSON; what of a file's name is no UTF-8 becomes a question mark."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode(errors="replace")
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:

@@ -14,7 +14,8 @@ import binascii
 import os
 import socket
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
@@ -32,12 +33,18 @@ from sampan.build.caches.using import cache_transports
 from sampan.build.calls import answer_call
 from sampan.build.errors import BuildFailed, classic_words
 from sampan.build.exports.options import ExportOptions, parse_options
+from sampan.build.history.asked import describe_request
+from sampan.build.history.entry import Asked, Output
 from sampan.build.local_agents import LocalAgents
-from sampan.build.request import BuildRequest
+from sampan.build.outgoing import SendTo
+from sampan.build.request import BuildRequest, BuildResult
 from sampan.build.seams import GivenSecrets
 from sampan.engine.sharing import credentials_in
 from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
 from sampan.registry.credentials import Credentials, decode_config_header
+
+if TYPE_CHECKING:
+    from sampan.build.progress import Progress
 
 routes = web.RouteTableDef()
 
@@ -116,7 +123,7 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
     async def send(number: int, data: bytes) -> None:
         await lines.write({"sampan": {"type": "output", "number": number, "data": data}})
 
-    work = engine.builder.build(wanted, events.put_nowait, send=send)
+    work = _recorded_build(request, wanted, events.put_nowait, send)
     building = engine.background.spawn(work, name="build")
     building.add_done_callback(lambda _: events.put_nowait(None))
     own = query.flag(request.query, "sampan.progress")
@@ -144,6 +151,32 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
         for line in classic.result_lines(result.image_id, wanted.tags, own=own):
             await lines.write(line)
     return await lines.close()
+
+
+async def _recorded_build(
+    request: web.Request,
+    wanted: BuildRequest,
+    progress: Callable[[Progress], None],
+    send: SendTo,
+) -> BuildResult:
+    """A build that the history tells of."""
+    builder = request.app[ENGINE].builder
+    context = request.query.get("sampan.context") or request.query.get("remote", "")
+    client = "sampan" if query.flag(request.query, "sampan.progress") else "classic"
+    outputs = tuple(
+        Output(output.kind, {"name": ",".join(map(str, output.names or wanted.tags))})
+        for output in wanted.outputs
+    )
+    asked = Asked(describe_request(wanted, context), outputs)
+    with builder.history.recorded(client, lambda: asked) as recording:
+
+        def tell(event: Progress) -> None:
+            recording.tell(event)
+            progress(event)
+
+        result = await builder.build(wanted, tell, send=send)
+        recording.response = result.response
+        return result
 
 
 def _failure_line(error: SampanError, *, own: bool) -> dict[str, Any]:

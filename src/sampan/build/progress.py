@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a build says while it runs, and its JSON form.
 
-Four kinds of events, each one JSON object a line; ``id`` names a vertex within one build and times are
+Five kinds of events, each one JSON object a line; ``id`` names a vertex within one build and times are
 nanoseconds since the epoch:
 
 - ``{"type": "vertex", "id", "name", "started_ns", "completed_ns", "cached", "error", "marks", "result"}``
@@ -14,6 +14,8 @@ nanoseconds since the epoch:
   How many bytes of a transfer are done; total 0 when it is not known.
 - ``{"type": "warning", "text", "file", "line", "last_line", "detail", "url"}``
   A build check's finding also has the rule's description and page.
+- ``{"type": "material", "uri", "digest"}``
+  Something from elsewhere that the build is made of: an image, a download, a git commit.
 
 Plain slotted classes, so that whoever only reads events need not load what the builder loads.
 """
@@ -116,5 +118,19 @@ class WarningEvent:
         return {"type": "warning", **{name: getattr(self, name) for name in self.__slots__}}
 
 
+class MaterialEvent:
+    """Something from elsewhere went into the build."""
+
+    __slots__ = ("digest", "uri")
+
+    def __init__(self, uri: str, digest: str) -> None:
+        self.uri = uri
+        self.digest = digest
+
+    def to_json(self) -> dict[str, object]:
+        """The event as its JSON object."""
+        return {"type": "material", "uri": self.uri, "digest": self.digest}
+
+
 if TYPE_CHECKING:
-    Progress: TypeAlias = "VertexEvent | LogEvent | StatusEvent | WarningEvent"
+    Progress: TypeAlias = "VertexEvent | LogEvent | StatusEvent | WarningEvent | MaterialEvent"

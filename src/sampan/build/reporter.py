@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sampan.build.progress import LogEvent, StatusEvent, VertexEvent, WarningEvent
+from sampan.build.progress import LogEvent, MaterialEvent, StatusEvent, VertexEvent, WarningEvent
 from sampan.build.steps import Mark
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ class Reporter:
             vertex.end(str(error))
             raise
         vertex.end()
+
+    def material(self, uri: str, digest: str) -> None:
+        """Say what from elsewhere went into the build."""
+        self._emit(MaterialEvent(uri, digest))
 
     def warn(self, text: str, *, file: str, line: int) -> None:
         """Warn of a line."""

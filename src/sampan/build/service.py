@@ -36,6 +36,7 @@ from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
 from sampan.build.exports.exporting import Exporting
 from sampan.build.files.reading import read_small_file
+from sampan.build.history.store import BuildHistory
 from sampan.build.limits import CacheLimits
 from sampan.build.origins import ContextFolder, open_context
 from sampan.build.outgoing import SendTo
@@ -114,6 +115,7 @@ class Builder:
     ) -> None:
         self.cache = BuildCache(database, snapshots, boot_id=read_boot_id())
         self.workplace = Workplace(root)
+        self.history = BuildHistory(database, f"{root}/history")
         self._images = images
         self._snapshots = snapshots
         self._content = content
@@ -215,6 +217,8 @@ class Builder:
             ]
             yield Product(tuple(parts), split)
         finally:
+            for uri, (kind, digest) in services.facts.materials.items():
+                reporter.material(uri, f"{kind}:{digest}")
             await caches.aclose()
             used = [result.key for solver in solvers for result in solver.used]
             self.cache.let_go(used)
@@ -350,6 +354,7 @@ class Builder:
         """At start-up: remove what builds that were killed left behind."""
         kept = {record.snapshot for record in self._images.layers.table.list()}
         self.cache.sweep(kept)
+        self.history.sweep()
         self.workplace.sweep({str(record.document["identity"]) for record in self.cache.records()})
 
     def _services(

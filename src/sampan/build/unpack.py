@@ -14,6 +14,13 @@ from sampan.archive.header import BLOCK_BYTES, ZERO_BLOCK, decode_header
 
 def is_archive(fd: int) -> bool:
     """Whether an open file, compressed or not, begins as a tar: a gzip of a text does not."""
+    try:
+        return _begins_as_tar(fd)
+    finally:
+        os.lseek(fd, 0, os.SEEK_SET)
+
+
+def _begins_as_tar(fd: int) -> bool:
     os.lseek(fd, 0, os.SEEK_SET)
     with open(fd, "rb", closefd=False) as file:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The builds of one engine by their refs: those under way, and the last ones as history.
+"""The builds of one engine by their refs: those under way, the last ones, and through the history all that there were.
 
 A client asks for a build and for its progress in two calls that may come in any order; with a gateway, what is to
 be built comes in a third.
@@ -27,6 +27,7 @@ from sampan.build.service import Builder
 from sampan.buildkit.attributes import FRONTEND
 from sampan.buildkit.caching import check_exports, plan_exports
 from sampan.buildkit.exporting import export, parse_outputs, plan_exporters
+from sampan.buildkit.history import describe_record, replay
 from sampan.buildkit.messages.control import SolveRequest, StatusResponse
 from sampan.buildkit.messages.gateway import ReturnRequest
 from sampan.buildkit.messages.values import Status
@@ -38,7 +39,7 @@ from sampan.buildkit.uploads import Uploads
 from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError, Unsupported
 from sampan.oci.platform import encode_platform
 
-_HISTORY = 64
+_HISTORY = 8
 _WAIT_S = 5.0
 
 
@@ -128,11 +129,11 @@ class Builds:
         self._builder = builder
         self._outside = outside
         self._sessions = sessions
+        self.history = builder.history
         self.uploads = Uploads()
         self._running: dict[str, Build] = {}
         self._records: dict[str, BuildRecord] = {}
         self._changed = asyncio.Condition()
-        self._generation = 0
 
     async def run(self, request: SolveRequest, *, folder: str = "") -> BuildRecord:
         """A build from its request to its export; its failure is raised, and kept in the record."""
@@ -193,9 +194,20 @@ class Builds:
         return self._running[ref]
 
     async def watch(self, ref: str) -> BuildRecord:
-        """A build under way or in the history; it may come a moment later."""
+        """A build under way, or one of the last; it may come a moment later."""
         await self._wait_for(lambda: ref in self._records, ref)
         return self._records[ref]
+
+    async def progress(self, ref: str) -> AsyncIterator[StatusResponse]:
+        """What happens in a build, and has happened, whoever's it is; it may come a moment later."""
+        await self._wait_for(lambda: ref in self._records or self.history.known(ref) is not None, ref)
+        entry = self.history.known(ref)
+        if ref in self._records or entry is None:
+            async for response in self._records[ref].watch():
+                yield response
+            return
+        async for response in replay(self.history, entry):
+            yield response
 
     async def follow(self, ref: str, building: asyncio.Future[BuildRecord]) -> AsyncIterator[StatusResponse]:
         """The progress of a build that has just been asked for, until it ends."""
@@ -207,10 +219,6 @@ class Builds:
                     yield response
         finally:
             begun.cancel()
-
-    def records(self) -> list[BuildRecord]:
-        """All that are known, the oldest first; calls of a gateway that built nothing are not told of."""
-        return [record for record in self._records.values() if record.steps]
 
     def cancel(self, ref: str) -> None:
         """Stop a build, if it is under way."""
@@ -229,24 +237,22 @@ class Builds:
         """Remove a build from the history."""
         if ref in self._running:
             raise Conflict(f"build {ref} is under way")
-        if self._records.pop(ref, None) is None:
-            raise NotFound(f"no such build: {ref}")
-
-    async def changed(self) -> None:
-        """Wait until a build begins or ends."""
-        async with self._changed:
-            await self._changed.wait()
+        self.history.remove(ref)
+        self._records.pop(ref, None)
 
     @contextlib.asynccontextmanager
     async def _recorded(self, record: BuildRecord) -> AsyncIterator[None]:
         if not record.ref or record.ref in self._records:
             raise InvalidArgument(f"build {record.ref or '(no ref)'} is there already")
-        self._generation += 1
-        record.generation = self._generation
         self._records[record.ref] = record
         self._shrink()
         try:
-            yield
+            with self.history.recorded(
+                "buildkit", lambda: describe_record(record), ref=record.ref
+            ) as recording:
+                record.listener = recording.tell
+                yield
+                recording.response = record.response
         except SampanError as error:
             record.end(status_of(error))
             raise
@@ -269,11 +275,9 @@ class Builds:
         return ref in self._records and bool(self._records[ref].completed_ns)
 
     def _shrink(self) -> None:
-        ended = [record for record in self._records.values() if record.completed_ns and not record.pinned]
+        ended = [record for record in self._records.values() if record.completed_ns]
         for record in ended[:-_HISTORY]:
             del self._records[record.ref]
-        for record in ended[-_HISTORY:]:
-            record.shorten()
 
     async def _announce(self) -> None:
         async with self._changed:

@@ -13,18 +13,19 @@ from typing import Any
 
 from sampan import __version__
 from sampan.build.cache_choice import CacheChoice
+from sampan.build.history.entry import Entry
+from sampan.build.history.filters import Matcher, parse_alternatives
 from sampan.build.pruning import EVERYTHING
 from sampan.build.service import Builder
 from sampan.buildkit.builds import Builds
 from sampan.buildkit.choosing import plan_choice, plan_prune_choice
+from sampan.buildkit.history import describe_entry
 from sampan.buildkit.messages import control as messages
 from sampan.buildkit.messages.control import BuildHistoryEvent
 from sampan.buildkit.messages.values import Timestamp
 from sampan.buildkit.protobuf import Message
-from sampan.buildkit.record import BuildRecord
 from sampan.buildkit.rpc import Call, ServerCall, unary
 from sampan.buildkit.workers import describe_version, describe_worker
-from sampan.errors import Unsupported
 from sampan.oci.platform import host_platform
 from sampan.oci.timestamp import parse_timestamp
 
@@ -61,8 +62,7 @@ class Control:
 
     async def _status(self, call: ServerCall) -> None:
         request = await call.receive(messages.StatusRequest)
-        record = await self._builds.watch(request.ref)
-        async for response in record.watch():
+        async for response in self._builds.progress(request.ref):
             await call.send(response)
 
     async def _info(self, _: messages.InfoRequest, __: Metadata) -> Message:
@@ -97,25 +97,28 @@ class Control:
     async def _history(self, call: ServerCall) -> None:
         """The builds that there are, and, until the caller leaves, those that come."""
         request = await call.receive(messages.BuildHistoryRequest)
-        if any(request.filter):
-            raise Unsupported(f"filter {request.filter[0]} of builds is not supported yet")
+        matches = parse_alternatives(request.filter, now_ns=time.time_ns())
         told: dict[str, int] = {}
         while True:
-            for event in self._news(request, told):
+            changed = self._builds.history.changes()
+            for event in self._news(request, matches, told):
                 await call.send(event)
             if request.early_exit:
                 return
-            await self._builds.changed()
+            await changed.wait()
 
-    def _news(self, request: messages.BuildHistoryRequest, told: dict[str, int]) -> list[BuildHistoryEvent]:
-        records = [record for record in self._builds.records() if _is_wanted(record, request)]
+    def _news(
+        self, request: messages.BuildHistoryRequest, matches: Matcher, told: dict[str, int]
+    ) -> list[BuildHistoryEvent]:
+        entries = self._builds.history.entries()
+        wanted = [entry for entry in entries if _is_wanted(entry, request) and matches(entry)]
         news = []
-        for record in records[-request.limit :] if request.limit > 0 else records:
-            kind = _COMPLETE if record.completed_ns else _STARTED
-            if told.get(record.ref) != kind:
-                told[record.ref] = kind
-                news.append(BuildHistoryEvent(kind, record.describe()))
-        known = {record.ref for record in self._builds.records()}
+        for entry in wanted[-request.limit :] if request.limit > 0 else wanted:
+            kind = _COMPLETE if entry.completed_ns else _STARTED
+            if told.get(entry.ref) != kind:
+                told[entry.ref] = kind
+                news.append(BuildHistoryEvent(kind, describe_entry(entry)))
+        known = {entry.ref for entry in entries}
         for ref in told.keys() - known:
             del told[ref]
             news.append(BuildHistoryEvent(_DELETED, messages.BuildHistoryRecord(ref)))
@@ -125,14 +128,14 @@ class Control:
         if request.delete:
             self._builds.forget(request.ref)
         elif not request.finalize:
-            (await self._builds.watch(request.ref)).pinned = request.pinned
+            self._builds.history.pin(request.ref, pinned=request.pinned)
         return messages.UpdateBuildHistoryResponse()
 
 
-def _is_wanted(record: BuildRecord, request: messages.BuildHistoryRequest) -> bool:
-    if request.ref and record.ref != request.ref:
+def _is_wanted(entry: Entry, request: messages.BuildHistoryRequest) -> bool:
+    if request.ref and entry.ref != request.ref:
         return False
-    return not (request.active_only and record.completed_ns)
+    return not (request.active_only and entry.completed_ns)
 
 
 def _usage_record(record: dict[str, Any]) -> messages.UsageRecord:

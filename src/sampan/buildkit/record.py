@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One build as clients watch it: the builder's events as BuildKit's messages, kept for whoever asks later.
 
-Holds: a step's output is kept up to LOG_LIMIT_BYTES, then a line says that the rest was cut off, as BuildKit does;
-of builds that ended a while ago HISTORY_LIMIT_BYTES are kept.
+Holds: a step's output is kept up to LOG_LIMIT_BYTES, then a line says that the rest was cut off, as BuildKit does.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sampan.build.history.events import LOG_LIMIT_BYTES
 from sampan.build.progress import LogEvent, StatusEvent, VertexEvent, WarningEvent
 from sampan.buildkit.messages import control as messages
 from sampan.buildkit.messages.control import StatusResponse
@@ -22,9 +22,6 @@ from sampan.buildkit.messages.values import Position, Range, SourceInfo, Status,
 if TYPE_CHECKING:
     from sampan.build.progress import Progress
 
-LOG_LIMIT_BYTES = 2 << 20
-HISTORY_LIMIT_BYTES = 1 << 20
-_FRESH_NS = 60 * 10**9
 _MERGED = 256
 
 
@@ -40,25 +37,27 @@ class BuildRecord:
     completed_ns: int = 0
     status: Status | None = None
     response: dict[str, str] = field(default_factory=dict)
-    pinned: bool = False
-    generation: int = 0
     steps: dict[str, VertexEvent] = field(default_factory=dict)
     warnings: int = 0
+    listener: Callable[[Progress], None] | None = None
     _responses: list[StatusResponse] = field(default_factory=list)
     _logged: dict[str, int] = field(default_factory=dict)
     _started: dict[tuple[str, str], int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self, event: Progress) -> None:
-        """Note what the builder says."""
+    def tell(self, event: Progress, moment_ns: int = 0) -> None:
+        """Note what the builder says, now or then."""
+        if self.listener is not None:
+            self.listener(event)
+        moment_ns = moment_ns or time.time_ns()
         match event:
             case VertexEvent():
                 self.steps[event.id] = event
                 self._add(StatusResponse(vertexes=[self._vertex(event)]))
             case LogEvent():
-                self._log(event)
+                self._log(event, moment_ns)
             case StatusEvent():
-                self._add(StatusResponse(statuses=[self._status(event)]))
+                self._add(StatusResponse(statuses=[self._status(event, moment_ns)]))
             case WarningEvent():
                 self.warnings += 1
                 self._add(StatusResponse(warnings=[self._warning(event)]))
@@ -89,35 +88,11 @@ class BuildRecord:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def shorten(self) -> None:
-        """Keep less of the output of a build that ended a while ago, so that nobody watches it any more."""
-        if self.completed_ns and time.time_ns() - self.completed_ns > _FRESH_NS:
-            kept = 0
-            for response in self._responses:
-                size = sum(len(log.msg) for log in response.logs)
-                kept += size
-                if size and kept > HISTORY_LIMIT_BYTES:
-                    response.logs.clear()
-
-    def describe(self) -> messages.BuildHistoryRecord:
-        """The build as the list of builds has it."""
-        ended = [event for event in self.steps.values() if event.completed_ns is not None]
-        return messages.BuildHistoryRecord(
-            ref=self.ref,
-            frontend=self.frontend,
-            frontend_attrs=self.attributes,
-            exporters=self.exporters,
-            error=self.status,
-            created_at=Timestamp.of(self.created_ns),
-            completed_at=Timestamp.of(self.completed_ns) if self.completed_ns else None,
-            exporter_response=self.response,
-            generation=self.generation,
-            pinned=self.pinned,
-            num_cached_steps=sum(event.cached for event in ended),
-            num_total_steps=len(self.steps),
-            num_completed_steps=len(ended),
-            num_warnings=self.warnings,
-        )
+    def take(self) -> Iterator[StatusResponse]:
+        """What has been noted since the last time; what has come together is told together."""
+        noted, self._responses = self._responses, []
+        for position in range(0, len(noted), _MERGED):
+            yield _merge(noted[position : position + _MERGED])
 
     def _add(self, response: StatusResponse) -> None:
         self._responses.append(response)
@@ -136,8 +111,7 @@ class BuildRecord:
             error=event.error or "",
         )
 
-    def _status(self, event: StatusEvent) -> messages.VertexStatus:
-        now_ns = time.time_ns()
+    def _status(self, event: StatusEvent, now_ns: int) -> messages.VertexStatus:
         started_ns = self._started.setdefault((event.id, event.name), now_ns)
         return messages.VertexStatus(
             id=event.name,
@@ -150,7 +124,7 @@ class BuildRecord:
             completed=Timestamp.of(now_ns) if event.completed else None,
         )
 
-    def _log(self, event: LogEvent) -> None:
+    def _log(self, event: LogEvent, moment_ns: int) -> None:
         before = self._logged.get(event.id, 0)
         self._logged[event.id] = before + len(event.data)
         if before > LOG_LIMIT_BYTES:
@@ -159,7 +133,7 @@ class BuildRecord:
         if before + len(data) > LOG_LIMIT_BYTES:
             data = data[: LOG_LIMIT_BYTES - before] + b"\n[output clipped, log limit 2MiB reached]\n"
             self._logged[event.id] = LOG_LIMIT_BYTES + 1
-        log = messages.VertexLog(self._digest(event.id), Timestamp.of(time.time_ns()), event.stream, data)
+        log = messages.VertexLog(self._digest(event.id), Timestamp.of(moment_ns), event.stream, data)
         self._add(StatusResponse(logs=[log]))
 
     def _warning(self, event: WarningEvent) -> messages.VertexWarning:
@@ -167,7 +141,7 @@ class BuildRecord:
         return messages.VertexWarning(
             vertex=self._digest(first),
             level=1,
-            short=event.text.encode("utf-8", "surrogateescape"),
+            short=f"{event.text} (line {event.line})".encode("utf-8", "surrogateescape"),
             detail=[event.detail.encode()] if event.detail else [],
             url=event.url,
             info=SourceInfo(event.file, language="Dockerfile"),

@@ -116,6 +116,10 @@ COMMANDS: dict[str, Entry] = {
         "builder:CACHE_IMPORT", "Bring a build cache from a folder, a .tar file or a registry (docker://NAME)"
     ),
     "builder du": Entry("builder:DU", "Disk usage"),
+    "builder history inspect": Entry("builder_history:INSPECT", "Inspect a build record"),
+    "builder history logs": Entry("builder_history:LOGS", "Print the logs of a build record"),
+    "builder history ls": Entry("builder_history:LS", "List build records"),
+    "builder history rm": Entry("builder_history:RM", "Remove build records"),
     "builder prune": Entry("builder:PRUNE", "Remove build cache"),
     "compose config": Entry("compose.config", "Parse, resolve and render compose file in canonical format"),
     "compose convert": Entry(
@@ -221,6 +225,7 @@ COMMANDS: dict[str, Entry] = {
 GROUPS = {
     "builder": "Manage builds",
     "builder cache": "Move the build cache between machines",
+    "builder history": "Commands to work on build records",
     "builder imagetools": "Commands to work on images in registry",
     "compose": "Define and run multi-container applications",
     "bundle": "Carry images and packages to machines without a network",

@@ -44,6 +44,7 @@ class Vertex:
         "number",
         "partial",
         "started_ns",
+        "status_times",
         "statuses",
     )
 
@@ -58,6 +59,7 @@ class Vertex:
         self.lines: list[str] = []
         self.partial = b""
         self.statuses: dict[str, Json] = {}
+        self.status_times: dict[str, tuple[int, int]] = {}
 
     def update(self, event: Json) -> None:
         """What a vertex event says of it."""
@@ -71,6 +73,17 @@ class Vertex:
         """How long it has run, or ran."""
         end = self.completed_ns if self.completed_ns is not None else now_ns
         return max(0, end - self.started_ns) / _NANOSECONDS
+
+    def take_status(self, event: Json, now_ns: int) -> None:
+        """How far a transfer is, now."""
+        began_ns, _ = self.status_times.get(event["name"], (now_ns, 0))
+        self.statuses[event["name"]] = event
+        self.status_times[event["name"]] = began_ns, now_ns if event.get("completed") else 0
+
+    def status_seconds(self, name: str, now_ns: int) -> float:
+        """How long a transfer goes on, or went."""
+        began_ns, ended_ns = self.status_times[name]
+        return max(0, (ended_ns or self.completed_ns or now_ns) - began_ns) / _NANOSECONDS
 
     def take_output(self, data: bytes, now_ns: int) -> list[str]:
         """Complete lines of its output, each with the seconds since its start; the last few are kept."""
@@ -107,6 +120,18 @@ class Trace:
             known = self.vertices[event["id"]] = Vertex(event["id"], name, len(self.vertices) + 1)
         return known
 
+    def take(self, event: Json, now_ns: int) -> None:
+        """What an event says, for who draws all of it."""
+        kind = event["type"]
+        if kind == "vertex":
+            self.vertex(event).update(event)
+        elif kind == "log":
+            self.vertex(event).take_output(decode_output(event), now_ns)
+        elif kind == "status":
+            self.vertex(event).take_status(event, now_ns)
+        elif kind == "warning":
+            self.warnings.append(event)
+
     def failure(self) -> Iterator[str]:
         """The last words of what failed, between two rules."""
         for vertex in self.vertices.values():
@@ -115,6 +140,19 @@ class Trace:
                 yield f" > {vertex.name}:"
                 yield from vertex.lines
                 yield "------"
+
+    def caution(self) -> Iterator[str]:
+        """The warnings, at the end of all."""
+        if self.warnings:
+            what = "1 warning" if len(self.warnings) == 1 else f"{len(self.warnings)} warnings"
+            yield ""
+            yield f" {what} found (use --check to expand):"
+            yield from (f" - {format_warning(warning)}" for warning in self.warnings)
+
+
+def format_warning(warning: Json) -> str:
+    """A warning and its line, as BuildKit writes it."""
+    return f"{warning['text']} (line {warning['line']})"
 
 
 def decode_output(event: Json) -> bytes:
@@ -151,10 +189,7 @@ class SilentProgress:
         """Keep the last words."""
         import time
 
-        if event["type"] == "vertex":
-            self.trace.vertex(event).update(event)
-        elif event["type"] == "log":
-            self.trace.vertex(event).take_output(decode_output(event), time.time_ns())
+        self.trace.take(event, time.time_ns())
 
     def close(self) -> None:
         """Nothing is open."""

@@ -18,7 +18,7 @@ from _signal import (  # type: ignore[import-not-found] # `signal` itself loads 
 )
 
 from sampan.cli.output import STDERR, write_all
-from sampan.cli.progress import Trace, decode_output, format_status
+from sampan.cli.progress import Trace, format_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,23 +48,13 @@ class LiveProgress:
 
     def event(self, event: Json) -> None:
         """Take one event; the timer shows it soon."""
-        kind = event["type"]
-        if kind == "vertex":
-            self.trace.vertex(event).update(event)
-        elif kind == "log":
-            self.trace.vertex(event).take_output(decode_output(event), time.time_ns())
-        elif kind == "status":
-            self.trace.vertex(event).statuses[event["name"]] = event
-        elif kind == "warning":
-            self.trace.warnings.append(event)
+        self.trace.take(event, time.time_ns())
 
     def close(self) -> None:
         """Draw the last state, and leave it there."""
         setitimer(ITIMER_REAL, 0.0)
         signal(SIGALRM, self._saved)
         self._draw(finished=True)
-        for warning in self.trace.warnings:
-            self._write(f"WARN: {warning['text']} ({warning['file']}:{warning['line']})\n")
 
     def _draw(self, *, finished: bool) -> None:
         if self._busy:
@@ -107,12 +97,21 @@ def _vertex_lines(vertex: Vertex, now_ns: int) -> Iterator[tuple[str, str, str]]
     outcome = "ERROR " if vertex.error else "CACHED " if vertex.cached else ""
     colour = _RED if vertex.error else "" if running else _BLUE
     yield f" => {outcome}{vertex.name}", f"{vertex.seconds(now_ns):.1f}s", colour
-    if not running:
-        return
     for status in vertex.statuses.values():
-        yield f" => => {format_status(status)}", "", ""
-    for line in vertex.lines[-_LOG_LINES:]:
+        yield (
+            f" => => {format_status(status)}",
+            f"{vertex.status_seconds(status['name'], now_ns):.1f}s",
+            colour,
+        )
+    for line in vertex.lines[-_LOG_LINES:] if running else ():
         yield f" => => # {line.partition(' ')[2]}", "", ""
+
+
+def iter_frame(trace: Trace, now_ns: int) -> Iterator[str]:
+    """What stood there at the end of a build that is over, for who reads it now."""
+    began_ns = min((vertex.started_ns for vertex in trace.vertices.values()), default=now_ns)
+    for text, right, _ in frame(trace, began_ns, now_ns, finished=True):
+        yield f"{text} {right}".rstrip()
 
 
 def _coloured(line: tuple[str, str, str], columns: int) -> str:

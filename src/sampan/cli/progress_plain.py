@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from sampan.cli.progress import Trace, decode_output, format_status
+from sampan.cli.progress import Trace, decode_output, format_status, format_warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,9 +78,15 @@ class PlainProgress:
         self._say(f"#{vertex.number} {format_status(event)}")
 
     def _warning(self, event: Json) -> None:
+        """Below the vertex that read the Dockerfile, where BuildKit shows it."""
         self.trace.warnings.append(event)
-        self._leave()
-        self._say(f"WARN: {event['text']} ({event['file']}:{event['line']})")
+        first = next(iter(self.trace.vertices.values()), None)
+        if first is None:
+            return
+        self._enter(first)
+        self._say(f"#{first.number} WARN: {format_warning(event)}")
+        if first.completed_ns is not None:
+            self._current = None
 
     def _enter(self, vertex: Vertex) -> None:
         if vertex is self._current:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sampan.client.api import as_list
 from sampan.client.jsontext import encode_json
-from sampan.client.query import quote_path
+from sampan.client.query import quote, quote_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +169,23 @@ class Images:
         query: dict[str, Parameter] = {"place": place, "mounts": mounts}
         moved: Json = self._engine.call("POST", f"/build/cache/{way}", query, fields=fields or {}).json()
         return moved
+
+    def build_history(self, filters: Sequence[str] = ()) -> Jsons:
+        """The builds that there were and those under way, the last one first."""
+        return as_list(self._engine.call("GET", "/build/history", {"filter": list(filters)}).json())
+
+    def inspect_build(self, ref: str) -> Json:
+        """All that is known of one build; ``^0`` is the last one."""
+        found: Json = self._engine.call("GET", f"/build/history/{quote(ref)}").json()
+        return found
+
+    def build_log(self, ref: str) -> Answer:
+        """The events of one build as JSON lines, to its end."""
+        return self._engine.call("GET", f"/build/history/{quote(ref)}/logs")
+
+    def forget_build(self, ref: str) -> None:
+        """Remove one build from the history."""
+        self._engine.call("DELETE", f"/build/history/{quote(ref)}")
 
     def commit(self, query: Mapping[str, Parameter], body: Json) -> Json:
         """Make an image of a container."""

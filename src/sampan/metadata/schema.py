@@ -91,4 +91,10 @@ _VARIANTS = (
     "CREATE INDEX image_variants_by_image ON image_variants (image_id)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_INITIAL, _VERIFICATIONS, _VARIANTS)
+_BUILDS = (
+    """CREATE TABLE builds (
+        ref TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_INITIAL, _VERIFICATIONS, _VARIANTS, _BUILDS)

@@ -140,7 +140,28 @@ def test_a_transfer_is_shown_at_its_beginning_and_end() -> None:
 
 def test_warnings_name_their_place() -> None:
     warning = {"type": "warning", "text": "FromAsCasing", "file": "Dockerfile", "line": 3}
-    assert plain([warning]) == ["WARN: FromAsCasing (Dockerfile:3)"]
+    assert plain([vertex("a", "load"), vertex("a", "load", end=1), warning, vertex("b", "x")]) == [
+        "#1 load",
+        "#1 DONE 1.0s",
+        "",
+        "#1 load",
+        "#1 WARN: FromAsCasing (line 3)",
+        "",
+        "#2 x",
+    ]
+
+
+def test_warnings_are_told_again_at_the_end() -> None:
+    trace = Trace()
+    assert list(trace.caution()) == []
+    for line in (3, 5):
+        trace.take({"type": "warning", "text": "FromAsCasing", "file": "Dockerfile", "line": line}, 0)
+    assert list(trace.caution()) == [
+        "",
+        " 2 warnings found (use --check to expand):",
+        " - FromAsCasing (line 3)",
+        " - FromAsCasing (line 5)",
+    ]
 
 
 @given(st.lists(st.binary(max_size=8), max_size=10))

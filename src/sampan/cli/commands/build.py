@@ -128,8 +128,13 @@ def _follow(context: Context, answer: Answer, kind: str, sinks: Sinks) -> tuple[
     finally:
         display.close()
         sinks.close(complete=is_whole)
-    if problem is not None or (sinks.wants_image and not image_id):
-        raise _failure(context, display, problem or {"message": "build ended without an image"})
+    has_failed = problem is not None or (sinks.wants_image and not image_id)
+    for line in display.trace.failure() if has_failed else ():
+        context.out.note(line)
+    for line in display.trace.caution() if kind in ("tty", "plain") else ():
+        context.out.note(line)
+    if has_failed:
+        raise _failure(context, problem or {"message": "build ended without an image"})
     return image_id, response
 
 
@@ -147,10 +152,8 @@ def _open_display(context: Context, kind: str) -> Any:
     return RawProgress(context.out.note) if kind == "rawjson" else SilentProgress()
 
 
-def _failure(context: Context, display: Any, problem: dict[str, Any]) -> Exit:
-    """Show the last words of the step that failed, and the place in the Dockerfile."""
-    for line in display.trace.failure():
-        context.out.note(line)
+def _failure(context: Context, problem: dict[str, Any]) -> Exit:
+    """Show the place in the Dockerfile."""
     if problem.get("excerpt"):
         context.out.note(str(problem["excerpt"]))
     return Exit(
