@@ -208,6 +208,7 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "no_cache_stages": tuple(values.getall("sampan.no-cache-filter", [])),
         "attestations": parse_attestations(parse_words(values.getall("sampan.attest", []))),
         "remote": values.get("remote", ""),
+        "revision": dict(_named_context(text) for text in values.getall("sampan.vcs", [])),
         "outputs": _outputs(values.get("sampan.output", "")),
         "named_contexts": dict(_named_context(text) for text in values.getall("sampan.named-context", [])),
     }

@@ -66,6 +66,8 @@ class BuildRequest:
     """What is to be said of images that are made, in an index beside them."""
     remote: str = ""
     """The URL that the context came from."""
+    revision: Mapping[str, str] = field(default_factory=dict)
+    """What the client says of the context's version control: ``source``, ``revision``; nobody has checked it."""
 
     @property
     def rewrites_times(self) -> bool:

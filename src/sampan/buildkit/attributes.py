@@ -2,7 +2,7 @@
 """What a client asks of the Dockerfile frontend, as our builder's request (pure).
 
 Implements: the options of BuildKit's `dockerfile.v0` frontend. What our builder cannot do is refused by name; what
-only tells of the client (``vcs:…``, ``cmdline``, ``local-…``) and what changes nothing here is left alone.
+only tells of the client (``cmdline``, ``local-…``) and what changes nothing here is left alone.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Wanted:
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int | None = None
     request_id: str = ""
+    revision: Mapping[str, str] = field(default_factory=dict)
     attestations: Attestations = field(default_factory=Attestations)
 
 
@@ -73,6 +74,7 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
         extra_hosts=tuple(_extra_hosts(attributes.get("add-hosts", ""))),
         shm_size_bytes=_size(attributes.get("shm-size", "")),
         request_id=attributes.get("requestid", ""),
+        revision=_prefixed(attributes, "vcs:"),
         attestations=parse_attestations(_prefixed(attributes, "attest:")),
     )
 

@@ -137,6 +137,7 @@ class Solving:
             images=self.images,
             attestations=wanted.attestations,
             remote=wanted.remote,
+            revision=wanted.revision,
         )
 
     async def _fetch(self, wanted: Wanted) -> tuple[str, dict[str, ContextSource]]:

@@ -2,13 +2,14 @@
 """``build --reproducible``, and SOURCE_DATE_EPOCH: which time is in what a build makes.
 
 Implements: reproducible-builds.org, SOURCE_DATE_EPOCH; buildx hands the variable of who builds on as a build
-argument. Holds: git is asked here, by who builds and in their own folder, and never by the engine.
+argument.
 """
 
 from __future__ import annotations
 
 import os
 
+from sampan.cli.build_git import read_commit_time
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sampan.cli.options import Options
 
 EPOCH = "SOURCE_DATE_EPOCH"
-_TIMEOUT_S = 20
 
 
 def plan_reproducible(options: Options) -> str | None:
@@ -36,28 +36,3 @@ def date_environment(options: Options, environ: Mapping[str, str], place: str) -
         return environ
     time_s = read_commit_time(place)
     return environ if time_s is None else {**environ, EPOCH: str(time_s)}
-
-
-def read_commit_time(folder: str) -> int | None:
-    """When the commit that a folder is a checkout of was made; None if it is none, or has been changed since."""
-    if not _git(folder, "ls-files", "--", ".") or _git(folder, "status", "--porcelain", "--", ".") != "":
-        return None
-    text = _git(folder, "log", "-1", "--format=%ct")
-    return int(text) if text is not None and text.strip().isdigit() else None
-
-
-def _git(folder: str, *words: str) -> str | None:
-    """What git prints; None if it fails, or is not on this machine."""
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["git", "-C", folder, *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 
-from sampan.cli.build_attest import plan_attestations
 from sampan.cli.build_dates import EPOCH, plan_reproducible
 from sampan.cli.build_output import plan_outputs
 from sampan.cli.env import read_labels
@@ -18,6 +17,7 @@ from sampan.cli.flags import several, switch, text
 from sampan.cli.host_words import parse_extra_host
 from sampan.cli.mounts import split_csv
 from sampan.cli.sizes import parse_ulimit, read_flag
+from sampan.client.attestations import format_attestations
 from sampan.client.contexts import format_secrets
 from sampan.client.jsontext import encode_json
 from sampan.client.sizes import parse_size
@@ -126,7 +126,9 @@ def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
         "sampan.ssh": plan_agents(options.several("ssh"), environ),
         "sampan.named-context": [plan_named_context(word) for word in options.several("build-context")],
     }
-    query["sampan.attest"] = plan_attestations(options)
+    query["sampan.attest"] = format_attestations(
+        options.several("attest"), provenance=options.text("provenance"), sbom=options.text("sbom")
+    )
     query["sampan.reproducible"] = plan_reproducible(options)
     if options.given("shm-size"):
         query["shmsize"] = read_flag("--shm-size", options.text("shm-size"), parse_size)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sampan.client.attestations import format_attestations
 from sampan.client.jsontext import encode_json
 from sampan.compose import labels
 from sampan.compose.model import Service
@@ -37,6 +38,8 @@ class BuildSettings:
     host_ca: bool | None = None
     quiet: bool = False
     ssh: Mapping[str, str] = field(default_factory=dict)
+    provenance: str = ""
+    sbom: str = ""
 
 
 def plan_build_query(project: Project, service: Service, image: str, settings: BuildSettings) -> Query:
@@ -65,6 +68,9 @@ def plan_build_query(project: Project, service: Service, image: str, settings: B
         query["sampan.ssh"] = agents
     if build.cache_to:
         query["sampan.cache-to"] = [plan_cache(project, word, "dest") for word in build.cache_to]
+    query["sampan.attest"] = format_attestations(
+        provenance=settings.provenance or build.provenance, sbom=settings.sbom or build.sbom
+    )
     if build.shm_size:
         query["shmsize"] = build.shm_size
     if settings.memory_bytes:
@@ -80,7 +86,7 @@ def plan_build_query(project: Project, service: Service, image: str, settings: B
 def _objects(project: Project, service: Service, settings: BuildSettings) -> dict[str, Any]:
     build = service.build
     assert build is not None
-    arguments = {**_proxies(project.environment), **build.args, **settings.build_args}
+    arguments = {**_environment(project.environment), **build.args, **settings.build_args}
     return {
         "buildargs": {
             name: project.environment.get(name) if value is None else value
@@ -125,14 +131,11 @@ def plan_cache(project: Project, word: str, key: str) -> str:
     )
 
 
-def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment is an argument of every build."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-    return {
-        spelling: environment[spelling]
-        for name in names
-        for spelling in (name, name.lower())
-        if environment.get(spelling)
-    }
+    spellings = [spelling for name in names for spelling in (name, name.lower())]
+    return {name: environment[name] for name in (*spellings, "SOURCE_DATE_EPOCH") if environment.get(name)}
 
 
 def _named_context(project: Project, value: str) -> str:

@@ -88,6 +88,7 @@ def _facts() -> BuildFacts:
     facts.source = Source("Dockerfile", "FROM busybox\n")
     facts.materials[image_url(parse_reference("busybox"), AMD64)] = ("sha256", "ab" * 32)
     facts.note_git("https://host/app.git#main", "c" * 40)
+    facts.revision = {"revision": "e" * 40}
     facts.secrets["key"] = Secret("key", is_optional=True)
     return facts
 
@@ -101,6 +102,7 @@ def test_the_least_provenance_has_materials_and_nothing_that_was_passed(version:
     assert "FROM busybox" not in base64.b64encode(text.encode()).decode()
     assert "key" not in text.replace("https://mobyproject.org/buildkit", "")
     assert "https://ci/1" in text
+    assert '"vcs": {"revision": "eeee' in text
     materials = (
         statement.predicate.get("materials") or statement.predicate["buildDefinition"]["resolvedDependencies"]
     )

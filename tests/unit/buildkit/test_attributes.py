@@ -68,6 +68,7 @@ def test_every_option() -> None:
         network="none",
         extra_hosts=("a:1.2.3.4", "b:::1"),
         shm_size_bytes=65536,
+        revision={"revision": "abc"},
     )
 
 

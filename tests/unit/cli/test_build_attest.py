@@ -4,8 +4,7 @@ from __future__ import annotations
 import pytest
 
 from sampan.build.attestation.options import Attestations, ProvenanceOptions, parse_attestations, parse_words
-from sampan.cli.build_attest import plan_attestations
-from sampan.cli.build_options import FLAGS
+from sampan.cli.build_options import FLAGS, plan_query
 from sampan.cli.flags import parse_flags
 
 FULL, LEAST = ProvenanceOptions(), ProvenanceOptions(is_full=False)
@@ -25,4 +24,5 @@ FULL, LEAST = ProvenanceOptions(), ProvenanceOptions(is_full=False)
 )
 def test_flags_say_what_is_wanted(words: tuple[str, ...], expected: Attestations) -> None:
     options, _ = parse_flags(FLAGS, words)
-    assert parse_attestations(parse_words(plan_attestations(options))) == expected
+    query = plan_query(options, {})
+    assert parse_attestations(parse_words(query["sampan.attest"])) == expected

@@ -35,6 +35,7 @@ class BuildFacts:
     """`arguments` are those that BuildKit's frontend would be given; `materials` digests by their URI."""
 
     arguments: Mapping[str, str] = field(default_factory=dict)
+    revision: Mapping[str, str] = field(default_factory=dict)
     remote: str = ""
     remote_commit: str = ""
     source: Source | None = None
@@ -97,8 +98,13 @@ def note_request(request: BuildRequest, build_args: Mapping[str, str], commit: s
         arguments["force-network-mode"] = request.network
     if request.no_cache or request.no_cache_stages:
         arguments["no-cache"] = ",".join(request.no_cache_stages)
+    revision = {name: redact(text) for name, text in request.revision.items()}
     return BuildFacts(
-        arguments, redact(request.remote), commit, are_wanted=request.attestations.provenance is not None
+        arguments,
+        revision,
+        redact(request.remote),
+        commit,
+        are_wanted=request.attestations.provenance is not None,
     )
 
 

@@ -134,9 +134,9 @@ class _Maker:
 
     def _details(self) -> JSONObject:
         """What BuildKit adds to SLSA's fields."""
+        found: JSONObject = {"vcs": dict(self.facts.revision)} if self.facts.revision else {}
         if not self.options.is_full:
-            return {}
-        found: JSONObject = {}
+            return found
         if self.facts.source is not None:
             data = self.facts.source.text.encode("utf-8", "surrogateescape")
             info = {"filename": self.entry, "language": "Dockerfile", "data": base64.b64encode(data).decode()}

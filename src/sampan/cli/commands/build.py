@@ -7,6 +7,7 @@ import os
 
 from sampan.cli.build_context import FolderContext, open_context
 from sampan.cli.build_dates import date_environment
+from sampan.cli.build_git import read_revision
 from sampan.cli.build_options import FLAGS, plan_call, plan_query, plan_secrets, read_outputs, wants_json
 from sampan.cli.build_results import write_results
 from sampan.cli.build_sink import Sinks
@@ -37,6 +38,8 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         terminal=os.isatty(STDERR),
     )
     query = plan_query(options, date_environment(options, context.environ, arguments[0]))
+    if query["sampan.attest"]:
+        query["sampan.vcs"] = [f"{name}={value}" for name, value in read_revision(arguments[0]).items()]
     secrets = plan_secrets(options.several("secret"), context.environ)
     source = open_context(arguments[0], options.text("file"))
     registries = CredentialStore(context.environ).header_for_all()

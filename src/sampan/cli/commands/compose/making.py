@@ -66,6 +66,8 @@ def _build_settings(context: Context, options: Options, project: Project) -> Bui
         build_args=arguments,
         ssh=dict(word.partition("=")[::2] for word in options.text("ssh").split(",") if word),
         memory_bytes=parse_size(memory) if memory not in ("", "0") else 0,
+        provenance=options.text("provenance"),
+        sbom=options.text("sbom"),
     )
 
 
@@ -193,12 +195,15 @@ BUILD = Command(
         text("memory", "Set memory limit for the build container.", short="m", default="0", shows="bytes"),
         switch("no-cache", "Do not use cache when building the image"),
         switch("print", "Print equivalent bake file; not supported"),
-        text("provenance", "Add a provenance attestation; accepted, none is made"),
+        text("provenance", "Add a provenance attestation"),
         switch("pull", "Always attempt to pull a newer version of the image"),
         switch("push", "Push service images"),
         switch("quiet", "Suppress the build output", short="q"),
-        text("sbom", "Add a SBOM attestation; accepted, none is made"),
-        text("ssh", "Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)"),
+        text("sbom", "Add a SBOM attestation"),
+        text(
+            "ssh",
+            "Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)",
+        ),
         switch("with-dependencies", "Also build dependencies (transitively)"),
     ),
 )
