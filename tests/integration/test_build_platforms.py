@@ -124,11 +124,19 @@ def test_a_device_is_written_to_and_not_replaced(
     assert sorted(os.listdir(tmp_path)) == ["null", "project"]
 
 
+@pytest.mark.parametrize("place", ["here", "registry"])
 def test_a_name_of_several_platforms_is_built_upon(
-    engine: EngineProcess, project: Path, tmp_path: Path
+    engine: EngineProcess, project: Path, tmp_path: Path, registry: RegistryProcess, place: str
 ) -> None:
-    engine.sampan("build", *BOTH, "-t", "built:both", str(project))
-    (project / "Dockerfile").write_text("FROM built:both\nCOPY file /second\n")
+    before = engine.out("images", "-aq")
+    name = "built:both" if place == "here" else f"{registry.host}/built:base"
+    if place == "here":
+        engine.sampan("build", *BOTH, "-t", name, str(project))
+    else:
+        engine.sampan("build", *BOTH, "-t", name, "-o", "type=registry", str(project))
+        engine.sampan("rmi", name)
+        assert engine.out("images", "-aq") == before
+    (project / "Dockerfile").write_text(f"FROM {name}\nCOPY file /second\n")
     engine.sampan("build", *BOTH, "-o", str(tmp_path / "out"), str(project))
     for architecture in ("amd64", "arm64"):
         assert (tmp_path / "out" / f"linux_{architecture}" / "arch").read_text() == f"for {architecture}\n"

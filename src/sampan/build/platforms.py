@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One build for several platforms: a plan and a solver for each, that share steps, contexts and results.
+"""One build for several platforms: a plan and a solver for each, which share steps, contexts and results.
 
 Implements: docker buildx build, ``--platform`` with several values; BuildKit's BUILDKIT_MULTI_PLATFORM.
 """
@@ -7,9 +7,8 @@ Implements: docker buildx build, ``--platform`` with several values; BuildKit's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from sampan.build.seams import ContextSource
 from sampan.build.solver import SolvedStage, Solver, first_failure
 from sampan.oci.platform import Platform, host_platform, parse_platform
 
@@ -39,17 +38,3 @@ async def solve_all(solvers: Sequence[Solver]) -> list[SolvedStage]:
     except BaseExceptionGroup as failures:
         raise first_failure(failures) from failures
     return [task.result() for task in tasks]
-
-
-class SharedSource:
-    """A client's context that several solvers read: brought once for those who want the same of it."""
-
-    def __init__(self, source: ContextSource) -> None:
-        self._source = source
-        self._tasks: dict[tuple[str, ...] | None, asyncio.Future[str]] = {}
-
-    async def load(self, paths: tuple[str, ...] | None, report: Callable[[int], None]) -> str:
-        """What was brought already, or all of these paths."""
-        if paths not in self._tasks:
-            self._tasks[paths] = asyncio.ensure_future(self._source.load(paths, report))
-        return await self._tasks[paths]

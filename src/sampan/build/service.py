@@ -38,10 +38,11 @@ from sampan.build.exports.exporting import Exporting
 from sampan.build.files.reading import read_small_file
 from sampan.build.history.store import BuildHistory
 from sampan.build.limits import CacheLimits
+from sampan.build.loading import ContextLoads
 from sampan.build.origins import ContextFolder, open_context
 from sampan.build.outgoing import SendTo
 from sampan.build.patterns import PatternSet
-from sampan.build.platforms import SharedSource, is_split, parse_platforms, solve_all
+from sampan.build.platforms import is_split, parse_platforms, solve_all
 from sampan.build.product import Product
 from sampan.build.pruning import EVERYTHING, describe_cache, prune_cache
 from sampan.build.reporter import Reporter
@@ -178,11 +179,7 @@ class Builder:
         )
         services = self._services(request, blocking, build_args, imports)
         services.facts.source = dockerfile.source
-        if split:
-            contexts = {
-                name: context if isinstance(context, ContextFolder) else SharedSource(context)
-                for name, context in contexts.items()
-            }
+        loads = ContextLoads(reporter)
         solvers = [
             Solver(
                 plan,
@@ -194,6 +191,7 @@ class Builder:
                 reporter=reporter,
                 pull=request.pull,
                 uncached=request.no_cache_stages,
+                loads=loads,
                 several=platform if split else None,
             )
             for platform, plan in plans.items()

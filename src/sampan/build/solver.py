@@ -32,6 +32,7 @@ from sampan.build.dockerfile.parser import parse_trigger
 from sampan.build.draft import Draft
 from sampan.build.errors import BuildFailed
 from sampan.build.executing import StepRunner
+from sampan.build.loading import ContextLoads
 from sampan.build.mounting import PlannedMount
 from sampan.build.patterns import PatternSet
 from sampan.build.reporter import Reporter, Vertex
@@ -88,10 +89,12 @@ class Solver:
         reporter: Reporter,
         pull: bool,
         uncached: Collection[str] = (),
+        loads: ContextLoads | None = None,
         several: Platform | None = None,
     ) -> None:
-        """`several` is the platform of this plan if the build has one for each of several."""
+        """`several` is the platform of this plan if the build has one for each of several, which share `loads`."""
         self.plan = plan
+        self._loads = loads or ContextLoads(reporter)
         self._several = several
         self.services = services
         self.runner = StepRunner(services)
@@ -271,18 +274,7 @@ class Solver:
         return await self._once(("context", name), lambda: self._load_context(name, context))
 
     async def _load_context(self, name: str, source: ContextSource) -> origins.ContextFolder:
-        paths = await self._wanted_paths(name)
-        shown = f"[context {name}] load from client" if name else "[internal] load build context"
-        with self.reporter.vertex(shown) as vertex:
-            size = 0
-
-            def report(received: int) -> None:
-                nonlocal size
-                size = received
-                vertex.status("transferring context:", received)
-
-            folder = await source.load(paths, report)
-            vertex.status("transferring context:", size, completed=True)
+        folder = await self._loads.load(name, source, await self._wanted_paths(name))
         return origins.ContextFolder(folder, PatternSet(()))
 
     async def _wanted_paths(self, name: str) -> tuple[str, ...] | None:
