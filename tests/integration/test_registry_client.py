@@ -192,6 +192,26 @@ def test_a_password_is_asked_for_kept_and_forgotten(
     assert "no basic auth credentials" in cli.fails(1, "pull", name)
 
 
+def test_a_registry_without_a_search_is_searched_by_its_catalogue(
+    cli: CommandLine, guarded: RegistryProcess
+) -> None:
+    names = [f"{guarded.host}/found-{cli.name}/{name}" for name in ("one", "two", "other")]
+    cli("login", "-u", USER, "--password-stdin", guarded.host, input=PASSWORD)
+    for name in names:
+        cli.engine.sampan("tag", "busybox", name)
+        cli.engine.sampan("push", "-q", name)
+    forget(cli.engine, *names)
+    words = ("search", "--format", "{{.Name}} {{.StarCount}}")
+    assert cli.out(*words, f"{guarded.host}/found-{cli.name}/o").splitlines() == [
+        f"{names[0]} 0",
+        f"{names[2]} 0",
+    ]
+    assert cli.out(*words, "--limit", "1", f"{guarded.host}/found-{cli.name}") == f"{names[0]} 0"
+    assert cli.out(*words, "--filter", "stars=1", f"{guarded.host}/found-{cli.name}") == ""
+    cli("logout", guarded.host)
+    assert "no basic auth credentials" in cli.fails(1, "search", f"{guarded.host}/found")
+
+
 @contextlib.contextmanager
 def configured(engine: EngineProcess, text: str) -> Iterator[None]:
     """The engine, started again with this configuration for the block."""
