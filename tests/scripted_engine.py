@@ -52,11 +52,14 @@ def frame(stream: int, data: bytes) -> bytes:
     return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
 
 
+PONG = answer(200, b"OK", fields={"Server": "Sampan (1.51)"})
+
+
 @dataclass
 class ScriptedEngine:
     path: str
     asked: list[Request] = field(default_factory=list)
-    _answers: dict[str, list[bytes | Talk]] = field(default_factory=dict)
+    _answers: dict[str, list[bytes | Talk]] = field(default_factory=lambda: {"GET /_ping": [PONG]})
     _listener: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_UNIX))
     connections: int = 0
 

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
 
+    from sampan.client.api import Engine
     from sampan.client.query import Parameter
     from sampan.errors import SampanError
 
     Query: TypeAlias = dict[str, Parameter]
 
 DOCKERFILE = "Dockerfile"
+SENT_DOCKERFILE = ".dockerfile.sampan"
+"""The name of a Dockerfile that lies outside the context that it is sent with."""
 SECRETS_FIELD = "X-Sampan-Secrets"
 _NOT_IN_PLACE = "context cannot be read in place"
 
@@ -37,6 +40,11 @@ def place_folder(path: str, dockerfile: str) -> Query:
         "sampan.context-id": f"{status.st_dev}:{status.st_ino}",
         "sampan.dockerfile" if outside else "dockerfile": dockerfile,
     }
+
+
+def reads_folders(engine: Engine) -> bool:
+    """Whether it may be on this machine and knows how to read folders in place: other engines do not."""
+    return bool(engine.http.address.path) and engine.system.ping().get("server", "").startswith("Sampan")
 
 
 def is_out_of_reach(error: SampanError) -> bool:

@@ -12,9 +12,10 @@ BLOCK = 512
 _END = bytes(2 * BLOCK)
 
 
-def iter_files(files: Mapping[str, bytes]) -> Iterator[bytes]:
-    """An archive of files in memory, or the end of one."""
+def iter_files(files: Mapping[str, bytes], *, is_last: bool = True) -> Iterator[bytes]:
+    """An archive of files in memory, or the end of one; without `is_last` its beginning."""
     for name, data in sorted(files.items()):
         yield encode_entry(Entry(name, Kind.FILE, size=len(data)))
         yield data + bytes(-len(data) % BLOCK)
-    yield _END
+    if is_last:
+        yield _END

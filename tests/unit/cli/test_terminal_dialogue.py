@@ -280,7 +280,7 @@ def test_a_folder_is_built_in_place(scene: Scene, tmp_path: Path) -> None:
     done = scene.run("build", "-q", "-t", "a", "--iidfile", str(iidfile), str(tmp_path))
     assert (done.returncode, done.stdout) == (0, IMAGE.encode() + b"\n")
     assert iidfile.read_text() == IMAGE
-    asked = scene.engine.asked[0]
+    asked = scene.engine.asked[1]
     assert (asked.query["sampan.context"], asked.query["t"]) == ([str(tmp_path)], ["a"])
     assert asked.body == b""
 
@@ -291,8 +291,8 @@ def test_an_engine_that_cannot_read_it_gets_an_archive(scene: Scene, tmp_path: P
     refusal = answer(409, b'{"message":"context cannot be read in place: other namespace"}')
     scene.engine.on("POST /build", refusal, build_stream({"aux": {"ID": IMAGE}}))
     assert scene.run("build", "-q", str(tmp_path / "ctx")).returncode == 0
-    assert b"FROM scratch" in scene.engine.asked[1].body
-    assert "sampan.context" not in scene.engine.asked[1].query
+    assert b"FROM scratch" in scene.engine.asked[2].body
+    assert "sampan.context" not in scene.engine.asked[2].query
 
 
 def test_a_dockerfile_on_stdin_is_a_context_of_its_own(scene: Scene) -> None:

@@ -18,7 +18,7 @@ from sampan.client.objects.client import Client
 from sampan.client.objects.loglines import iter_log_lines
 from sampan.client.objects.result import ProgramFailed, Result, TimedOut
 from sampan.client.objects.streams import Output
-from sampan.errors import Conflict, Unsupported
+from sampan.errors import Conflict
 from scripted_engine import ScriptedEngine, answer
 
 OUT_OF_REACH = b'{"message":"context cannot be read in place: the client is another user"}'
@@ -71,21 +71,11 @@ def test_a_folder_that_the_engine_cannot_read_is_sent(
     said: list[str] = []
     assert client.images.build(folder, tag="t", on_progress=said.append).id == "sha256:1"
     assert said == ["Step 1/1 : FROM scratch\n"]
-    in_place, sent = scripted.asked
+    _, in_place, sent = scripted.asked
     assert in_place.query["sampan.context"] == [str(folder)]
     assert (sent.query["dockerfile"], sent.query["t"]) == (["Dockerfile"], ["t"])
     with tarfile.open(fileobj=io.BytesIO(sent.body)) as archive:
         assert sorted(archive.getnames()) == ["Dockerfile", "file"]
-
-
-def test_a_dockerfile_outside_cannot_be_sent(
-    scripted: ScriptedEngine, client: Client, tmp_path: Path
-) -> None:
-    folder = tmp_path / "context"
-    folder.mkdir()
-    scripted.on("POST /build", answer(409, OUT_OF_REACH))
-    with pytest.raises(Unsupported, match="the Dockerfile is outside of it"):
-        client.images.build(folder, text="FROM scratch")
 
 
 def test_a_refusal_of_another_kind_is_not_tried_again(
@@ -94,7 +84,24 @@ def test_a_refusal_of_another_kind_is_not_tried_again(
     scripted.on("POST /build", answer(409, b'{"message":"busy"}'))
     with pytest.raises(Conflict, match="busy"):
         client.images.build(tmp_path)
-    assert len(scripted.asked) == 1
+    assert scripted.lines == ["GET /_ping", "POST /build"]
+
+
+def test_an_engine_of_others_is_sent_the_folder_and_the_text(
+    scripted: ScriptedEngine, client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"data")
+    scripted.on("GET /_ping", answer(200, b"OK", fields={"Server": "Docker/20.10 (linux)"}))
+    scripted.on("POST /build", answer(200, BUILT))
+    client.images.build(tmp_path, text="FROM scratch")
+    sent = scripted.asked[-1]
+    assert "sampan.context" not in sent.query
+    with tarfile.open(fileobj=io.BytesIO(sent.body)) as archive:
+        assert "file" in archive.getnames()
+        (name,) = sent.query["dockerfile"]
+        text = archive.extractfile(name)
+        assert text is not None
+        assert text.read() == b"FROM scratch"
 
 
 def test_what_a_block_raised_is_not_hidden_by_an_engine_that_went_away(

@@ -13,7 +13,7 @@ from sampan.cli.build_results import write_results
 from sampan.cli.build_sink import Sinks
 from sampan.cli.command import Command, Exit, exactly
 from sampan.cli.output import STDERR
-from sampan.client.contexts import is_out_of_reach
+from sampan.client.contexts import is_out_of_reach, reads_folders
 from sampan.client.credentials import CredentialStore
 from sampan.errors import InvalidArgument, SampanError
 
@@ -86,7 +86,7 @@ def send(
 ) -> Answer:
     """Let the engine read a folder in place where it can; send it an archive where it cannot."""
     images = context.engine.images
-    if context.address.path and isinstance(source, FolderContext):
+    if isinstance(source, FolderContext) and reads_folders(context.engine):
         try:
             return images.build(query | source.place(), None, fields=secrets)
         except SampanError as error:

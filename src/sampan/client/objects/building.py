@@ -6,18 +6,21 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypedDict
 
 from sampan.client.contexts import (
     DOCKERFILE,
+    SENT_DOCKERFILE,
     format_secrets,
     is_out_of_reach,
     locate_dockerfile,
     place_folder,
+    reads_folders,
 )
 from sampan.client.jsontext import encode_json
-from sampan.errors import InvalidArgument, SampanError, Unsupported
+from sampan.errors import InvalidArgument, SampanError
 
 if TYPE_CHECKING:
     from sampan.client.answer import Answer
@@ -127,7 +130,7 @@ def send_build(
     `accounts` are the log-ins for registries that FROM may need, as `CredentialStore.header_for_all` gives them.
     """
     fields = format_secrets(secrets) | ({"X-Registry-Config": accounts} if accounts else {})
-    if isinstance(context, FolderContext) and engine.http.address.path:
+    if isinstance(context, FolderContext) and reads_folders(engine):
         try:
             placed = query | place_folder(context.path, context.dockerfile)
             return engine.images.build(placed, None, fields=fields)
@@ -144,14 +147,16 @@ def _archive(context: FolderContext | TextContext) -> tuple[str, Iterable[bytes]
         from sampan.client.file_archive import iter_files
 
         return DOCKERFILE, iter_files({DOCKERFILE: context.text.encode()})
-    if os.path.isabs(context.dockerfile):
-        raise Unsupported(
-            f"build {context.path}: the engine cannot read this folder, and the Dockerfile is outside of it",
-            hint="put the Dockerfile into the folder",
-        )
     from sampan.client.copied_trees import iter_packed
 
-    return context.dockerfile, iter_packed(context.path, "", follow=True)
+    packed = iter_packed(context.path, "", follow=True)
+    if not os.path.isabs(context.dockerfile):
+        return context.dockerfile, packed
+    from sampan.client.file_archive import iter_files
+
+    with open(context.dockerfile, "rb") as file:
+        outside = {SENT_DOCKERFILE: file.read()}
+    return SENT_DOCKERFILE, chain(iter_files(outside, is_last=False), packed)
 
 
 def follow_build(answer: Answer, on_progress: Callable[[str], object] | None) -> str:
