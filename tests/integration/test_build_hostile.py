@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import stat
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +15,14 @@ import pytest
 
 from build_place import BuildPlace
 from sampan.build.errors import BuildFailed
+from sampan.build.explaining import explain_context
 from sampan.build.files.contents import Copying, hash_content
 from sampan.build.files.copy import Transfer, copy_selection
 from sampan.build.files.digests import FileDigests
 from sampan.build.files.scan import Filters
 from sampan.build.files.select import Selection, SourceChanged, hash_files, select
 from sampan.build.files.upper import Upper
+from sampan.cli.build_archive import iter_context
 from sampan.errors import NotFound, SampanError
 from sampan.linux.tree import remove_tree
 
@@ -90,7 +94,7 @@ class TestLinks:
     def test_a_circle_is_an_error(self, place: BuildPlace) -> None:
         (place.project / "a").symlink_to("b")
         (place.project / "b").symlink_to("a")
-        with pytest.raises(BuildFailed, match="(?i)too many levels of symbolic links"):
+        with pytest.raises(BuildFailed, match=r"(?i)too many levels of symbolic links"):
             place.build("FROM scratch\nCOPY a /")
 
     def test_an_ignore_file_outside_is_not_read(self, place: BuildPlace, secret: Path) -> None:
@@ -287,3 +291,84 @@ class TestSparseFiles:
             source.flush()
             Copying().copy(source.fileno(), target.fileno())
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+class TestSentContexts:
+    """The same by our command line, when it sends the context to an engine elsewhere."""
+
+    @staticmethod
+    def send(place: BuildPlace) -> tarfile.TarFile:
+        data = b"".join(iter_context(str(place.project), dockerfile="Dockerfile"))
+        return tarfile.open(fileobj=io.BytesIO(data))
+
+    def test_odd_files_are_sent_as_what_they_are(self, place: BuildPlace) -> None:
+        os.mkfifo(place.project / "pipe")
+        os.mknod(place.project / "zero", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+        (place.project / "link").symlink_to("/etc")
+        place.write("two\nlines")
+        make_odd(place.project / "sock", "socket")
+        with self.send(place) as archive:
+            kinds = {member.name: member.type for member in archive}
+            assert (archive.getmember("zero").devmajor, archive.getmember("zero").devminor) == (1, 5)
+        assert kinds == {
+            "link": tarfile.SYMTYPE,
+            "pipe": tarfile.FIFOTYPE,
+            "two\nlines": tarfile.REGTYPE,
+            "zero": tarfile.CHRTYPE,
+        }
+
+    @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+    def test_an_ignore_file_of_another_kind_is_not_waited_for(self, place: BuildPlace, kind: str) -> None:
+        make_odd(place.project / ".dockerignore", kind)
+        with pytest.raises(SampanError, match=r"failed to read \.dockerignore: is not a regular file"):
+            self.send(place)
+
+    def test_an_ignore_file_outside_is_not_read(self, place: BuildPlace, secret: Path) -> None:
+        (secret / "ignore").write_text("*")
+        (place.project / ".dockerignore").symlink_to(secret / "ignore")
+        place.write("a", "a")
+        with self.send(place) as archive:
+            assert "a" in archive.getnames()
+
+    def test_a_folder_that_becomes_a_link_is_not_followed(self, place: BuildPlace, secret: Path) -> None:
+        place.write("a")
+        place.write("d/file", "inside" * 1000)
+        sending = iter_context(str(place.project), dockerfile="Dockerfile")
+        data = next(sending)
+        (place.project / "d").rename(place.project / "moved")
+        (place.project / "d").symlink_to(secret)
+        data += b"".join(sending)
+        assert b"secret" not in data
+
+    def test_a_tree_may_be_deeper_than_pythons_stack(self, place: BuildPlace) -> None:
+        for depth in range(500, 1501, 500):
+            os.makedirs(place.project / "/".join(["d"] * depth))
+        try:
+            with self.send(place) as archive:
+                assert len(archive.getmembers()) == 1500
+            assert explain_context(str(place.project), "").sent.files == 0
+        finally:
+            remove_tree(str(place.project / "d"))
+
+    def test_what_cannot_be_read_is_named(self, place: BuildPlace) -> None:
+        place.write("d/private", "x", mode=0o600)
+        place.write("other", "x")
+        place.project.chmod(0o755)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            said = "sent"
+            try:
+                os.chdir(place.project)
+                os.setresuid(65534, 65534, 65534)
+                list(iter_context(".", dockerfile="Dockerfile"))
+            except SampanError as error:
+                said = f"{error.message}; {error.hint}"
+            finally:
+                os.write(writing, said.encode())
+                os._exit(0)
+        os.waitpid(child, 0)
+        said = os.read(reading, 1000).decode()
+        assert said == "context: no permission to read d/private; leave it out in .dockerignore"
+        os.close(reading)
+        os.close(writing)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from sampan.build.dockerignore import iter_patterns
 from sampan.build.patterns import Match, PatternSet
+from sampan.linux.descent import Descent
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXAMPLES = 3
 
 
@@ -58,7 +58,7 @@ def explain_context(path: str, ignore_text: str) -> Explanation:
     walk = _Walk(PatternSet(iter_patterns(ignore_text)), explanation)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        walk.folder(fd, "", None)
+        walk.run(fd)
     finally:
         os.close(fd)
     return explanation
@@ -77,33 +77,46 @@ class _Walk:
         self.patterns = patterns
         self.told = explanation
 
-    def folder(self, fd: int, path: str, found: Match | None) -> None:
-        for entry in self._children(fd, path):
-            child = f"{path}/{entry.name}" if path else entry.name
-            verdict = self.patterns.match(child, found)
-            if not entry.is_dir(follow_symlinks=False):
-                self._file(entry, child, verdict)
-                continue
-            try:
-                inner = os.open(entry.name, _DIRECTORY, dir_fd=fd)
-            except OSError:
-                self.told.unreadable.append(child)
-                continue
-            try:
-                self.folder(inner, child, verdict)
-            finally:
-                os.close(inner)
+    def run(self, top: int) -> None:
+        descent = Descent(top)
+        levels: list[tuple[str, Match | None, Iterator[tuple[str, bool]]]] = [
+            ("", None, self._children(top, ""))
+        ]
+        try:
+            while levels:
+                prefix, above, children = levels[-1]
+                name, is_folder = next(children, ("", False))
+                if not name:
+                    levels.pop()
+                    if levels:
+                        descent.leave()
+                    continue
+                path = prefix + name
+                verdict = self.patterns.match(path, above)
+                if not is_folder:
+                    self._file(descent.fd, name, path, verdict)
+                    continue
+                try:
+                    inner = descent.enter(name)
+                except OSError:
+                    self.told.unreadable.append(path)
+                    continue
+                levels.append((path + "/", verdict, self._children(inner, path)))
+        finally:
+            descent.close()
 
-    def _children(self, fd: int, path: str) -> Iterator[os.DirEntry[str]]:
+    def _children(self, fd: int, path: str) -> Iterator[tuple[str, bool]]:
+        """Names, sorted, and whether each is a folder."""
         try:
             with os.scandir(fd) as listing:
-                yield from sorted(listing, key=lambda entry: entry.name)
+                return iter(sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing))
         except OSError:
             self.told.unreadable.append(path or ".")
+            return iter(())
 
-    def _file(self, entry: os.DirEntry[str], path: str, verdict: Match) -> None:
+    def _file(self, parent: int, name: str, path: str, verdict: Match) -> None:
         try:
-            size_bytes = entry.stat(follow_symlinks=False).st_size
+            size_bytes = os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
         except OSError:  # gone since it was listed
             return
         # The last pattern that hit decides (`PatternSet.match`).
