@@ -52,12 +52,12 @@ def test_an_index_in_the_store_and_on_a_registry(
     annotations = ("--annotation", "a=1", "--annotation", "manifest-descriptor[linux/arm64]:b=2")
     engine.sampan(
         *("build", *BOTH, *annotations, "--annotation", "index:c=3", "-t", name, "--push"),
-        *("--metadata-file", str(metadata), str(project)),
+        *("--metadata-file", str(metadata), "--provenance=true", str(project)),
     )
     index = inspect(f"docker://{name}")
-    assert platforms_of(index) == ["linux/amd64", "linux/arm64"]
+    assert platforms_of(index) == ["linux/amd64", "linux/arm64", "unknown/unknown", "unknown/unknown"]
     assert index["annotations"] == {"c": "3"}
-    assert [one.get("annotations") for one in index["manifests"]] == [None, {"b": "2"}]
+    assert [one.get("annotations") for one in index["manifests"][:2]] == [None, {"b": "2"}]
     for architecture in ("amd64", "arm64"):
         config = inspect(f"docker://{name}", "--config", f"--override-arch={architecture}")
         assert (config["architecture"], config["config"]["WorkingDir"]) == (architecture, "/work")
@@ -67,6 +67,8 @@ def test_an_index_in_the_store_and_on_a_registry(
     assert told["image.name"] == name
     assert told["containerimage.descriptor"]["digest"] == told["containerimage.digest"]
     assert told["containerimage.descriptor"]["mediaType"] == index["mediaType"]
+    for architecture in ("amd64", "arm64"):
+        assert told[f"buildx.build.provenance/linux/{architecture}"]["buildType"]
     for architecture in ("amd64", "arm64"):
         word = engine.out("create", "--platform", f"linux/{architecture}", name, "x")
         engine.sampan("cp", f"{word}:/arch", str(tmp_path / architecture))

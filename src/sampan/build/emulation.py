@@ -109,10 +109,14 @@ def _foreign(platform: Platform, host: Platform, emulator: Emulator | None) -> U
         return Unsupported(
             f"RUN for {platform} on {host}: there is no emulator for that", hint=_without(platform)
         )
+    if emulator is not None and not emulator.is_enabled:
+        entry = f"{REGISTERED}/qemu-{name}"
+        return Unsupported(
+            f"RUN for {platform} on {host}: its emulator is switched off",
+            hint=f"switch it on: echo 1 >{entry}",
+        )
     if emulator is None:
         reason = f"no emulator is registered for it (binfmt_misc has no qemu-{name})"
-    elif not emulator.is_enabled:
-        reason = f"its emulator is switched off ({REGISTERED}/qemu-{name})"
     else:
         place = os.path.basename(emulator.interpreter)
         reason = f"its emulator {place} is registered without the flag F, so that containers do not find it"

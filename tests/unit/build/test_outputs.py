@@ -160,7 +160,9 @@ def test_a_refused_program_is_explained() -> None:
     assert told.hint is not None
     assert "qemu-user-static" in told.hint
     off = {"arm64": Emulator("/usr/bin/qemu-aarch64-static", False, "F")}
-    assert "switched off" in explain_foreign(refused, ARM64, AMD64, off).message
+    switched_off = explain_foreign(refused, ARM64, AMD64, off)
+    assert "switched off" in switched_off.message
+    assert "/qemu-aarch64" in str(switched_off.hint)
     loose = {"arm64": Emulator("/usr/bin/qemu-aarch64-static", True, "OC")}
     missing = SampanError("exec /bin/sh: no such file or directory")
     assert "without the flag F" in explain_foreign(missing, ARM64, AMD64, loose).message

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """One output of a product: into the image store, onto registries, or as bytes to whoever asked for it.
 
-The answer has BuildKit's keys, from which clients write ``--iidfile`` and ``--metadata-file``.
+What clients are told of it is in `answers`.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from sampan.archive.writer import Writable
+from sampan.build.exports.answers import describe_image, describe_package, suitable_id
 from sampan.build.exports.archives import write_files, write_layout
 from sampan.build.exports.attached import Attestor
 from sampan.build.exports.options import DOCKER, IMAGE, LOCAL, NOTHING, TAR, ExportOptions
@@ -21,20 +20,12 @@ from sampan.build.product import Product
 from sampan.build.reporter import Vertex
 from sampan.build.seams import Publisher
 from sampan.errors import InvalidArgument, Unsupported
-from sampan.image.model import Image
 from sampan.image.store import ImageStore
-from sampan.oci import media_type
-from sampan.oci.descriptor import Descriptor, encode_descriptor
+from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
-from sampan.oci.platform import host_platform, match_rank
 from sampan.oci.reference import Reference
 from sampan.transport.checked import bytes_blob, file_blob
 from sampan.transport.model import Blob, Sink
-
-DIGEST = "containerimage.digest"
-CONFIG_DIGEST = "containerimage.config.digest"
-DESCRIPTOR = "containerimage.descriptor"
-NAME = "image.name"
 
 
 class Exporting:
@@ -87,7 +78,7 @@ class Exporting:
             if options.push:
                 await self._push(names, vertex)
             vertex.result = package.root.digest.short
-        self.image_id = _suitable(package)
+        self.image_id = suitable_id(package)
         return describe_package(package, texts)
 
     async def _push(self, names: Sequence[Reference], vertex: Vertex) -> None:
@@ -143,7 +134,7 @@ class Exporting:
             finally:
                 await self._product.services.blocking.run(self._forget, package, before)
             vertex.status("sending tarball", size, completed=True)
-        self.image_id = _suitable(package)
+        self.image_id = suitable_id(package)
         return describe_package(package, [str(name) for name in self._names or options.names])
 
     def _forget(self, package: Package, before: set[str]) -> None:
@@ -157,29 +148,3 @@ class Exporting:
         with self._product.reporter.vertex(what) as vertex:
             size = await send_produced(lambda out: write_files(self._product, options, out), send)
             vertex.status("sending tarball", size, completed=True)
-
-
-def _suitable(package: Package) -> str:
-    host = host_platform()
-    ranks = [match_rank(host, packed.image.config.platform) for packed in package.images]
-    known = [(rank, number) for number, rank in enumerate(ranks) if rank is not None]
-    return str(package.images[min(known)[1] if known else 0].image.id)
-
-
-def describe_image(image: Image, names: Sequence[str]) -> dict[str, str]:
-    """An image that is known by its config's digest: it has no manifest until it is pushed."""
-    config = Descriptor.of(image.config.raw, media_type.OCI_CONFIG)
-    return _describe(config, names) | {CONFIG_DIGEST: str(image.id)}
-
-
-def describe_package(package: Package, names: Sequence[str]) -> dict[str, str]:
-    """A manifest or an index; an image of one platform has one config, too."""
-    told = _describe(package.root, names)
-    is_one = len(package.images) == 1
-    return told | ({CONFIG_DIGEST: str(package.images[0].image.id)} if is_one else {})
-
-
-def _describe(root: Descriptor, names: Sequence[str]) -> dict[str, str]:
-    encoded = json.dumps(encode_descriptor(root), separators=(",", ":")).encode()
-    told = {DIGEST: str(root.digest), DESCRIPTOR: base64.b64encode(encoded).decode()}
-    return told | ({NAME: ",".join(names)} if names else {})
