@@ -20,6 +20,7 @@ from sampan.oci.media_type import Compression
 _LEVEL = 1
 _GZIP_LEVEL = 1
 _GZIP_FORMAT = 31  # a gzip header, without name and time
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,22 @@ class ZstdWriter:
         self._out.write(self._compressor.flush())
 
 
+class _Compressor(Protocol):
+    def compress(self, data: bytearray | memoryview, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
 class GzipWriter:
-    """Compresses into `out` as every registry and engine can read it: equal input gives equal output."""
+    """Compresses into `out` as every registry and engine can read it: equal input gives equal output.
+
+    ISA-L's output depends on the pieces that it is given, so these are always of one size.
+    """
 
     def __init__(self, out: Writable, level: int | None = None) -> None:
         self._out = out
+        self._rest = bytearray()
+        self._compressor: _Compressor
         if level is None:
             self._compressor = isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_FORMAT)
         else:
@@ -97,10 +109,25 @@ class GzipWriter:
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Take all of the bytes."""
-        if packed := self._compressor.compress(data):
-            self._out.write(packed)
+        start = 0
+        with memoryview(data) as view:
+            if self._rest:
+                start = min(_BLOCK - len(self._rest), len(view))
+                self._rest += view[:start]
+                if len(self._rest) == _BLOCK:
+                    self._compress(self._rest)
+                    self._rest.clear()
+            while len(view) - start >= _BLOCK:
+                self._compress(view[start : start + _BLOCK])
+                start += _BLOCK
+            self._rest += view[start:]
         return len(data)
 
     def close(self) -> None:
         """Write what is left."""
+        self._compress(self._rest)
         self._out.write(self._compressor.flush())
+
+    def _compress(self, block: bytearray | memoryview) -> None:
+        if packed := self._compressor.compress(block):
+            self._out.write(packed)
