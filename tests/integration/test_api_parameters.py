@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from urllib.parse import quote
 import pytest
 
 from integration.engine_api import ApiError, call
-from integration.engine_process import EngineProcess, busybox_tar
-from integration.raw_client import ask
+from integration.engine_process import EngineProcess, busybox_tar, wait_until
+from integration.raw_client import RawClient, ask
 
 
 def filtered(path: str, **filters: list[str]) -> str:
@@ -137,6 +138,101 @@ class TestNamesOfOthers:
             call(engine, "POST", filtered("/images/prune", dangling=["x"]))
         with pytest.raises(ApiError, match="400: invalid filter 'all'"):
             call(engine, "POST", filtered("/volumes/prune", all=["x"]))
+
+
+class TestEvents:
+    """In the order and with the attributes of Docker 28, so that a listener may rely on either."""
+
+    def happened(self, engine: EngineProcess, since: int, **filters: list[str]) -> list[dict[str, Any]]:
+        until = f"{time.time() + 0.01:.6f}"
+        with RawClient(str(engine.socket)) as client:
+            client.send(
+                "GET", filtered(f"/v1.51/events?since={since}&until={until}", **filters), "Connection: close"
+            )
+            assert client.head()[0] == 200
+            text = client.rest().decode()
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def test_of_a_life(self, engine: EngineProcess) -> None:
+        since = int(time.time())
+        engine.docker("run", "--rm", "--name", "heard", "-v", "/data", "busybox", "true")
+        wait_until(lambda: not engine.docker("ps", "-aq", "--filter", "name=heard").stdout, "it is gone")
+        events = self.happened(engine, since)
+        (created,) = [e for e in events if e["Action"] == "create" and e["Type"] == "container"]
+        of_it = [
+            f"{event['Type']} {event['Action']}"
+            for event in events
+            if created["Actor"]["ID"] in (event["Actor"]["ID"], event["Actor"]["Attributes"].get("container"))
+        ]
+        assert [each for each in of_it if each not in ("container attach", "container resize")] == [
+            "container create",
+            "volume mount",
+            "network connect",
+            "container start",
+            "network disconnect",
+            "volume unmount",
+            "container die",
+            "container destroy",
+        ]
+
+    def test_images_go_by_their_id(self, engine: EngineProcess) -> None:
+        since = int(time.time())
+        image = call(engine, "GET", "/images/busybox/json")["Id"]
+        engine.docker("tag", "busybox", "heard:1")
+        engine.docker("rmi", "heard:1")
+        events = [e for e in self.happened(engine, since, type=["image"]) if e["Actor"]["ID"] == image]
+        assert [(e["Action"], e["Actor"]["Attributes"]["name"]) for e in events[-2:]] == [
+            ("tag", "heard:1"),
+            ("untag", image),
+        ]
+
+    def test_pruning_has_no_object(self, engine: EngineProcess) -> None:
+        since = int(time.time())
+        call(engine, "POST", filtered("/containers/prune", label=["nobody"]))
+        event = self.happened(engine, since, event=["prune"])[-1]
+        assert {"id", "from"}.isdisjoint(event)
+        assert event["Actor"] == {"ID": "", "Attributes": {"reclaimed": "0"}}
+
+
+class TestExecs:
+    @pytest.fixture
+    def container(self, engine: EngineProcess) -> Iterator[str]:
+        container = create(engine, Cmd=["sleep", "60"])
+        call(engine, "POST", f"/containers/{container}/start")
+        yield container
+        call(engine, "DELETE", f"/containers/{container}?force=1")
+
+    def run(self, engine: EngineProcess, container: str, **body: Any) -> tuple[str, bytes]:
+        body = {"AttachStdout": True, "AttachStderr": True, **body}
+        exec_id = call(engine, "POST", f"/containers/{container}/exec", body)["Id"]
+        return exec_id, self.start(engine, exec_id)
+
+    def start(self, engine: EngineProcess, exec_id: str) -> bytes:
+        with RawClient(str(engine.socket)) as client:
+            client.send(
+                "POST", f"/v1.51/exec/{exec_id}/start", "Connection: Upgrade", "Upgrade: tcp", body={}
+            )
+            assert client.head()[0] == 101
+            return client.rest()
+
+    def test_one_that_has_run_says_so_on_its_stream(self, engine: EngineProcess, container: str) -> None:
+        exec_id, said = self.run(engine, container, Cmd=["echo", "once"])
+        assert said[8:] == b"once\n"
+        assert f"exec command {exec_id} has already run".encode() in self.start(engine, exec_id)
+        with pytest.raises(ApiError, match=f"409: exec command {exec_id} has already run"):
+            call(engine, "POST", f"/exec/{exec_id}/start", {"Detach": True})
+        assert call(engine, "GET", f"/exec/{exec_id}/json")["Pid"] > 0
+
+    def test_a_missing_working_directory_is_named(self, engine: EngineProcess, container: str) -> None:
+        exec_id, said = self.run(engine, container, Cmd=["true"], WorkingDir="/nowhere")
+        assert b'chdir to cwd ("/nowhere") set in config.json failed: no such file or directory' in said
+        assert call(engine, "GET", f"/exec/{exec_id}/json")["ExitCode"] == 127
+
+    def test_keys_that_nobody_can_type(self, engine: EngineProcess, container: str) -> None:
+        with pytest.raises(ApiError, match=r"400: Invalid escape keys \(foo\) provided"):
+            call(engine, "POST", f"/containers/{container}/exec", {"Cmd": ["true"], "DetachKeys": "foo"})
+        with pytest.raises(ApiError, match=r"400: Invalid detach keys \(foo\) provided"):
+            call(engine, "POST", f"/containers/{container}/attach?stream=1&detachKeys=foo")
 
 
 class TestSystem:

@@ -69,8 +69,9 @@ def mounts_here() -> str:
 
 @story
 async def test_everything_is_given_up_at_the_end(scene: Scene) -> None:
-    shim = await scene.launch(scene.order("box", "true"))
+    shim = await scene.launch(scene.order("box", "true", start=False))
     shim_process = os.pidfd_open(shim.shim_pid)
+    await shim.start()
     await shim.wait_released()
     assert not any(
         map(os.path.exists, Cgroup.select(f"{scene.cgroup}/box", discover_hierarchies()).directories())
@@ -111,7 +112,7 @@ async def test_a_start_that_fails_later_says_so_too(scene: Scene) -> None:
 async def test_a_user_comes_from_the_images_own_passwd(scene: Scene) -> None:
     status, output = await scene.run("box", "sh", "-c", "id; echo $HOME", user="app", group_add=["root"])
     assert status.exit_code == 0
-    assert unframe(output)[1] == b"uid=1000(app) gid=1001(app) groups=0(root),7(extra)\n/home/app\n"
+    assert unframe(output)[1] == b"uid=1000(app) gid=1001(app) groups=0(root),7(extra),1001(app)\n/home/app\n"
 
 
 @story

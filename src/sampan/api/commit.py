@@ -11,8 +11,10 @@ from aiohttp import web
 
 from sampan.api import query
 from sampan.api.answers import json_response
+from sampan.api.image_events import tell
 from sampan.api.keys import ENGINE
 from sampan.engine.commit import CommitRequest
+from sampan.oci.reference import parse_reference
 from sampan.schema.container import ContainerCreate
 
 routes = web.RouteTableDef()
@@ -36,6 +38,11 @@ async def commit(request: web.Request) -> web.Response:
             pause=query.flag(request.query, "pause", default=True),
         ),
     )
-    if repository:
-        engine.events.publish("image", "tag", str(image.id), {"name": image.references[0]})
+    name = parse_reference(image.references[0]).familiar() if repository else ""
+    tell(engine.events, "create", image)
+    if name:
+        tell(engine.events, "tag", image, name)
+    more = {"imageRef": name} if name else {}
+    comment = request.query.get("comment", "")
+    engine.containers.publish(container, "commit", comment=comment, imageID=str(image.id), **more)
     return json_response({"Id": str(image.id)}, status=201)

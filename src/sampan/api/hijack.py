@@ -51,7 +51,8 @@ def hijack(request: web.Request, *, media_type: str) -> tuple[int, bytes]:
     With TLS the stream cannot leave this process; TCP without it and unix sockets can.
     """
     wants_upgrade = "upgrade" in request.headers.get("Connection", "").lower()
-    return _take(request, _head(media_type, wants_upgrade=wants_upgrade))
+    shown = media_type if wants_upgrade else RAW_STREAM  # Docker says so whatever the stream is
+    return _take(request, _head(shown, wants_upgrade=wants_upgrade))
 
 
 def hijack_for_http2(request: web.Request) -> tuple[int, bytes]:

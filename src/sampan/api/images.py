@@ -14,6 +14,7 @@ from aiohttp import web
 from sampan.api import query
 from sampan.api.answers import JsonLines, described, error_line, json_response, open_stream
 from sampan.api.history import as_of
+from sampan.api.image_events import ids_by_name, tell, tell_removed
 from sampan.api.image_filters import ALLOWED_FILTERS, keep_names, plan_filter
 from sampan.api.importing import import_image
 from sampan.api.keys import ENGINE
@@ -24,6 +25,7 @@ from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument, SampanError
 from sampan.image.store import Image
 from sampan.oci.platform import Platform
+from sampan.oci.reference import parse_reference
 
 routes = web.RouteTableDef()
 
@@ -85,8 +87,8 @@ async def _save(request: web.Request, names: list[str]) -> web.StreamResponse:
     await stream_thread(
         response, lambda out: engine.images.save(wanted, out, platform=platform, originals=originals)
     )
-    for image, name in zip(images, wanted, strict=True):
-        engine.events.publish("image", "save", str(image.id), {"name": name})
+    for image in images:
+        tell(engine.events, "save", image)
     await response.write_eof()
     return response
 
@@ -115,7 +117,7 @@ async def tag_image(request: web.Request) -> web.Response:
     repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
     reference = f"{repository}:{tag}" if tag else repository
     engine.images.tag(image, reference, source=request.match_info["name"])
-    engine.events.publish("image", "tag", str(image.id), {"name": reference})
+    tell(engine.events, "tag", image, parse_reference(reference).familiar())
     return web.Response(status=201)
 
 
@@ -125,7 +127,7 @@ async def remove_image(request: web.Request) -> web.Response:
     engine = request.app[ENGINE]
     name = request.match_info["name"]
     force, in_use = query.flag(request.query, "force"), engine.containers.users_of_image
-    removed = []
+    removed, named = [], ids_by_name(engine.images)
     for text in request.query.getall("platforms", []):
         platform = query.platform({"platform": text})
         assert platform is not None
@@ -133,10 +135,7 @@ async def remove_image(request: web.Request) -> web.Response:
         removed += await asyncio.to_thread(remove, name, platform, force=force, in_use=in_use)
     if "platforms" not in request.query:
         removed = await asyncio.to_thread(engine.images.remove, name, force=force, in_use=in_use)
-    for line in removed:
-        for action, subject in line.items():
-            kind = {"Untagged": "untag", "Deleted": "delete"}[action]
-            engine.events.publish("image", kind, subject, {"name": subject})
+    tell_removed(engine.events, removed, named)
     return json_response(removed)
 
 
@@ -150,9 +149,11 @@ async def prune_images(request: web.Request) -> web.Response:
         raise InvalidArgument(f"invalid filter 'dangling=[{dangling}]'")
     dangling_only = dangling in ("true", "1")
     keep = plan_filter(wanted, engine)
+    named = ids_by_name(engine.images)
     removed, freed = await asyncio.to_thread(
         engine.images.prune, keep, dangling_only=dangling_only, in_use=engine.containers.users_of_image
     )
+    tell_removed(engine.events, removed, named)
     engine.events.publish("image", "prune", "", {"reclaimed": str(freed)})
     return json_response({"ImagesDeleted": removed or None, "SpaceReclaimed": freed})
 
@@ -170,9 +171,7 @@ async def load_images(request: web.Request) -> web.StreamResponse:
         await lines.write(error_line(error))
         return await lines.close()
     for image, references in loaded:
-        engine.events.publish(
-            "image", "load", str(image.id), {"name": references[0] if references else str(image.id)}
-        )
+        tell(engine.events, "load", image)
         for reference in references:
             await lines.write({"stream": f"Loaded image: {reference}\n"})
         if not references:

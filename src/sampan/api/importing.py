@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from sampan.api.answers import JsonLines, error_line
+from sampan.api.image_events import tell
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
 from sampan.build.changes import apply_changes
 from sampan.engine.threads import start_thread
 from sampan.errors import InvalidArgument, SampanError, Unavailable
 from sampan.image.store import Image
+from sampan.oci.reference import parse_reference
 from sampan.oci.run_config import RunConfig
 
 BODY = "-"
@@ -90,5 +92,7 @@ async def _import(request: web.Request, archive: BinaryIO) -> Image:
         message=request.query.get("message", ""),
     )
     image = await asyncio.wrap_future(start_thread(work, name="import"))
-    engine.events.publish("image", "import", str(image.id), {"name": reference})
+    if reference:
+        tell(engine.events, "tag", image, parse_reference(reference).familiar())
+    tell(engine.events, "import", image)
     return image

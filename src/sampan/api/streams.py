@@ -18,7 +18,7 @@ from sampan.api.containers import find
 from sampan.api.hijack import MULTIPLEXED_STREAM, RAW_STREAM, Hijacked, hijack
 from sampan.api.keys import ENGINE
 from sampan.api.versions import parse_version
-from sampan.engine.execs import Exec, Execs
+from sampan.engine.execs import Exec, Execs, check_detach_keys
 from sampan.engine.log_options import format_details
 from sampan.engine.logs import LogRequest
 from sampan.engine.model import Attachment
@@ -44,6 +44,7 @@ async def attach(request: web.Request) -> web.StreamResponse:
     wanted = {
         name: query.flag(request.query, name) for name in ("stdin", "stdout", "stderr", "stream", "logs")
     }
+    check_detach_keys(request.query.get("detachKeys", ""), "detach")
     engine.require_attachable(container)
     fd, initial = hijack(request, media_type=media_type(request, tty=container.config.tty))
     try:
@@ -116,7 +117,8 @@ async def start_exec(request: web.Request) -> web.StreamResponse:
     process = execs.find(request.match_info["id"])
     body = await request.read()
     options = msgspec.json.decode(body, type=ExecStart) if body else ExecStart()
-    execs.require_startable(process)
+    if options.detach or not process.started:
+        execs.require_startable(process)
     if options.detach:
         work = execs.start(process, None)
         await request.app[ENGINE].background.complete(work, name=f"start of exec {process.id[:12]}")
@@ -144,6 +146,7 @@ def _take_connection(request: web.Request, process: Exec) -> Attachment:
 async def _start_attached(execs: Execs, process: Exec, attachment: Attachment, options: ExecStart) -> None:
     """Give the client's connection to the program, or tell on it why there is none; ours is closed."""
     try:
+        execs.require_startable(process)
         await execs.start(process, attachment, console_size=options.console_size)
     except SampanError as error:
         execs.report_failure(process, attachment.fd, error)

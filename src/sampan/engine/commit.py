@@ -81,10 +81,7 @@ class Commits:
         config = plan_config(container.config, request)
         async with self._standing_still(container, wanted=request.pause):
             key = await asyncio.to_thread(self._copy, container)
-        image = await asyncio.to_thread(self._record, container, base, key, config, request)
-        more = {"imageRef": request.name} if request.name else {}
-        self._containers.publish(container, "commit", comment=request.comment, imageID=str(image.id), **more)
-        return image
+        return await asyncio.to_thread(self._record, container, base, key, config, request)
 
     @contextlib.asynccontextmanager
     async def _standing_still(self, container: Container, *, wanted: bool) -> AsyncIterator[None]:

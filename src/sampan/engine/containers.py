@@ -261,13 +261,9 @@ class Containers:
             "image": container.document.image,
             "name": container.name,
         }
-        if action == "start":
-            self._tell_of_volumes(container, "mount")
         self._events.publish("container", action, container.id, attributes | more)
-        if action == "die":
-            self._tell_of_volumes(container, "unmount")
 
-    def _tell_of_volumes(self, container: Container, action: str) -> None:
+    def tell_of_volumes(self, container: Container, action: str) -> None:
         """A volume is mounted as long as its container runs."""
         for point in container.document.mounts:
             if point.type == "volume":

@@ -59,9 +59,10 @@ def make_event(
     """One EventMessage, with the old fields `status`, `id` and `from` that containers and images still carry."""
     event: dict[str, Any] = {}
     if kind in ("container", "image"):
-        event = {"status": action, "id": actor_id}
+        old = {"status": action, "id": actor_id}
         if kind == "container":
-            event["from"] = attributes.get("image", "")
+            old["from"] = attributes.get("image", "")
+        event = {name: value for name, value in old.items() if value}
     return event | {
         "Type": kind,
         "Action": action,

@@ -25,6 +25,7 @@ from sampan.engine.security import parse_security_options
 from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError
 from sampan.schema.container import ContainerConfig, ExecCreate
 from sampan.shim.control import StartFailed
+from sampan.shim.keys import parse_detach_keys
 
 if TYPE_CHECKING:
     from sampan.engine.containers import Containers
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sampan.engine.spec import Host
 
 STDERR_FRAME = 2
+EXEC_FAILED = "OCI runtime exec failed: exec failed: unable to start container process: "
 CANNOT_START = 126
 SWEEP_INTERVAL_S = 300.0
 
@@ -71,6 +73,7 @@ class Execs:
         """Remember what is to be run; nothing runs yet."""
         if not create.cmd or not create.cmd[0]:
             raise InvalidArgument("No exec command specified")
+        check_detach_keys(create.detach_keys, "escape")
         _require_running(container)
         process = Exec(new_id(), container, create)
         self._by_id[process.id] = process
@@ -90,7 +93,8 @@ class Execs:
         """Refuse before the connection becomes a stream what can be refused."""
         _require_running(process.container)
         if process.started:
-            raise Conflict(f"Error: Exec command {process.id} is already running or has finished")
+            state = "is already running" if process.running else "has already run"
+            raise Conflict(f"exec command {process.id} {state}")
 
     async def start(
         self, process: Exec, attachment: Attachment | None, *, console_size: list[int] | None = None
@@ -123,7 +127,7 @@ class Execs:
         self._containers.publish(process.container, "exec_die", execID=process.id, exitCode=str(exit_code))
 
     def _end(self, process: Exec, exit_code: int) -> None:
-        process.running, process.exit_code, process.pid = False, exit_code, 0
+        process.running, process.exit_code = False, exit_code
         process.ended.set()
         if process.id in process.container.exec_ids:
             process.container.exec_ids.remove(process.id)
@@ -160,7 +164,8 @@ class Execs:
 
     def report_failure(self, process: Exec, fd: int, error: SampanError) -> None:
         """The connection is a stream already: the reason goes out as what the program would say."""
-        text = f"OCI runtime exec failed: {error.message}\r\n".encode()
+        before = "" if isinstance(error, Conflict) else EXEC_FAILED
+        text = f"{before}{error.message}\r\n".encode()
         head = b"" if process.create.tty else struct.pack(">B3xI", STDERR_FRAME, len(text))
         with contextlib.suppress(OSError):
             os.write(fd, head + text)
@@ -193,7 +198,7 @@ class Execs:
             "OpenStdout": create.attach_stdout,
             "CanRemove": process.can_remove,
             "ContainerID": process.container.id,
-            "DetachKeys": "",
+            "DetachKeys": create.detach_keys,
             "Pid": process.pid,
         }
 
@@ -243,6 +248,14 @@ class Execs:
         self._by_id.pop(process.id, None)
         with contextlib.suppress(ValueError):
             process.container.exec_ids.remove(process.id)
+
+
+def check_detach_keys(text: str, what: str) -> None:
+    """Refuse keys that nobody can type, before anything else."""
+    try:
+        parse_detach_keys(text)
+    except InvalidArgument:
+        raise InvalidArgument(f"Invalid {what} keys ({text}) provided") from None
 
 
 def _require_running(container: Container) -> None:

@@ -81,6 +81,7 @@ class Lifecycle:
     async def _start(self, container: Container) -> None:
         state = container.state
         attachments, container.attachments = container.attachments, []
+        self._containers.tell_of_volumes(container, "mount")
         try:
             shim = await self._launching.launch(container, attachments, self.on_exit)
         except SampanError as error:
@@ -101,6 +102,7 @@ class Lifecycle:
         self._containers.publish(container, "start")
 
     def _failed_to_start(self, container: Container, error: SampanError) -> None:
+        self._containers.tell_of_volumes(container, "unmount")
         state = container.state
         state.error = error.message
         state.exit_code = error.exit_code if isinstance(error, StartFailed) else 128
@@ -131,11 +133,12 @@ class Lifecycle:
             self._health.stop(container)
             if status.oom_killed:
                 self._containers.publish(container, "oom")
+            self._launching.release(container)
+            self._containers.tell_of_volumes(container, "unmount")
             seconds = max(0, state.finished_ns - state.started_ns) // 1_000_000_000
             self._containers.publish(
                 container, "die", exitCode=str(state.exit_code), execDuration=str(seconds)
             )
-            self._launching.release(container)
             self._containers.note(container)
         container.waiters.notify_exit(state.exit_code)
         if delay_s is not None:

@@ -41,6 +41,8 @@ def parse_tag(name: str) -> Reference:
     reference = parse_reference(name)
     if reference.digest is not None:
         raise InvalidArgument("refusing to create a tag with a digest reference")
+    if reference.familiar_name in ("sha256", "sha512"):
+        raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
     return reference
 
 

@@ -47,7 +47,13 @@ class Program:
         directory = self.process.get("cwd") or "/"
         if create:
             os.makedirs(directory, exist_ok=True)
-        os.chdir(directory)
+        try:
+            os.chdir(directory)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ExecFailed(
+                error.errno or 0, f'chdir to cwd ("{directory}") set in config.json failed: {reason}'
+            ) from None
         try:
             outside = not os.getcwd().startswith("/")
         except FileNotFoundError:  # glibc's word for the kernel's "(unreachable)"

@@ -2,7 +2,7 @@
 """Who a container runs as: `--user` and `--group-add` looked up in the image's own passwd and group files.
 
 Docker's rules: a number needs no entry; a name does. A number that has an entry brings its groups and home.
-An explicit group replaces the supplementary groups that /etc/group would give.
+An explicit group replaces the supplementary groups that /etc/group would give; the first group is always among them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def resolve(
     if group:
         gid, supplementary = _find_group(group, groups), ()
     added = tuple(_find_added(entry, groups) for entry in group_add)
-    everything = tuple(dict.fromkeys((*supplementary, *added)))
+    # Without the first, a program could drop what denies it something by its own group (CVE-2022-36109).
+    everything = tuple(dict.fromkeys((gid, *supplementary, *added)))
     return User(uid, gid, everything, (account.home if account else "") or "/")
 
 

@@ -22,18 +22,18 @@ GROUP = parse_group(["root:x:0:", "www:x:33:", "audio:x:29:www,root", "video:x:4
 @pytest.mark.parametrize(
     ("text", "added", "expected"),
     [
-        ("", (), User(0, 0, (29,), "/root")),
-        ("root", (), User(0, 0, (29,), "/root")),
-        ("www", (), User(33, 33, (29, 44), "/var/www")),
-        ("33", (), User(33, 33, (29, 44), "/var/www")),
-        ("www:audio", (), User(33, 29, (), "/var/www")),
-        ("www:7", (), User(33, 7, (), "/var/www")),
-        ("4711", (), User(4711, 0, (), "/")),
-        ("4711:4712", (), User(4711, 4712, (), "/")),
-        (":audio", (), User(0, 29, (), "/root")),
-        ("odd", (), User(12, 12, (), "/")),
-        ("www:www", ("audio", "5000"), User(33, 33, (29, 5000), "/var/www")),
-        ("www", ("audio",), User(33, 33, (29, 44), "/var/www")),
+        ("", (), User(0, 0, (0, 29), "/root")),
+        ("root", (), User(0, 0, (0, 29), "/root")),
+        ("www", (), User(33, 33, (33, 29, 44), "/var/www")),
+        ("33", (), User(33, 33, (33, 29, 44), "/var/www")),
+        ("www:audio", (), User(33, 29, (29,), "/var/www")),
+        ("www:7", (), User(33, 7, (7,), "/var/www")),
+        ("4711", (), User(4711, 0, (0,), "/")),
+        ("4711:4712", (), User(4711, 4712, (4712,), "/")),
+        (":audio", (), User(0, 29, (29,), "/root")),
+        ("odd", (), User(12, 12, (12,), "/")),
+        ("www:www", ("audio", "5000"), User(33, 33, (33, 29, 5000), "/var/www")),
+        ("www", ("audio",), User(33, 33, (33, 29, 44), "/var/www")),
     ],
 )
 def test_users_are_resolved_as_docker_does(text: str, added: tuple[str, ...], expected: User) -> None:
@@ -58,7 +58,7 @@ def test_what_is_not_there_is_said_in_dockers_words(text: str, added: tuple[str,
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 def test_numbers_need_no_entry(uid: int, gid: int) -> None:
-    assert resolve(f"{uid}:{gid}", (), (), ()) == User(uid, gid, (), "/")
+    assert resolve(f"{uid}:{gid}", (), (), ()) == User(uid, gid, (gid,), "/")
 
 
 @given(st.lists(st.text(), max_size=5))
@@ -74,6 +74,6 @@ def test_the_images_files_are_read_inside_its_root_and_a_pipe_does_not_block(tmp
     os.mkfifo(tmp_path / "etc/group")
     root = os.open(tmp_path, os.O_PATH)
     try:
-        assert resolve_user(root, "bob") == User(5, 6, (), "/b")
+        assert resolve_user(root, "bob") == User(5, 6, (6,), "/b")
     finally:
         os.close(root)
