@@ -158,7 +158,11 @@ class TestEvents:
         engine.docker("run", "--rm", "--name", "heard", "-v", "/data", "busybox", "true")
         wait_until(lambda: not engine.docker("ps", "-aq", "--filter", "name=heard").stdout, "it is gone")
         events = self.happened(engine, since)
-        (created,) = [e for e in events if e["Action"] == "create" and e["Type"] == "container"]
+        (created,) = [
+            event
+            for event in events
+            if event["Action"] == "create" and event["Actor"]["Attributes"].get("name") == "heard"
+        ]
         of_it = [
             f"{event['Type']} {event['Action']}"
             for event in events

@@ -189,7 +189,9 @@ def test_an_exec_has_its_own_user_directory_environment_and_code(bundle: Bundle)
         assert (outcome.lines, outcome.code) == (["1000", "/tmp", "b"], 3)
         with pytest.raises(runtime.ExecFailed, match=r'exec: "nope": executable file not found in \$PATH'):
             container.execute("nope")
-        with pytest.raises(runtime.ExecFailed, match=r'chdir to cwd \("/nowhere"\) set in config.json failed'):
+        with pytest.raises(
+            runtime.ExecFailed, match=r'chdir to cwd \("/nowhere"\) set in config.json failed'
+        ):
             container.execute("true", cwd="/nowhere")
         assert container.cgroup.pids() == [container.init.pid]
 
