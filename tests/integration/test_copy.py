@@ -17,6 +17,7 @@ import pytest
 from image_archives import make_config, make_docker_archive, make_tar
 from integration.engine_process import SAMPAN, EngineProcess
 from integration.registry_process import PASSWORD, USER, RegistryProcess, running_registry
+from sampan.transport.bundle import Contents, write_bundle
 
 PLATFORMS = ("amd64", "arm64")
 
@@ -272,10 +273,15 @@ def test_a_bundle_carries_images_and_the_packages_of_a_base(
     user: User, images: list[str], registry: RegistryProcess, tmp_path: Path
 ) -> None:
     bundle = f"{tmp_path}/all.bundle"
-    user.sampan("bundle", "create", "-q", "-o", bundle, "--base", "busybox", images[0])
+    (tmp_path / "advisories/debian").mkdir(parents=True)
+    (tmp_path / "advisories/debian/bookworm.json").write_text("{}")
+    data = ("--scan-data", f"{tmp_path}/advisories")
+    user.sampan("bundle", "create", "-q", "-o", bundle, "--base", "busybox", *data, images[0])
     user.run("skopeo", "copy", "-q", f"oci-archive:{bundle}", f"dir:{tmp_path}/out")
     place = ("--packages", f"{tmp_path}/packages", "--to", f"{registry.host}/unbundled")
-    user.sampan("bundle", "load", "-q", *place, bundle)
+    said = user.sampan("bundle", "load", "-q", *place, "--scan-data", f"{tmp_path}/scan", bundle)
+    assert f"Data for scans: {tmp_path}/scan" in said
+    assert (tmp_path / "scan/debian/bookworm.json").read_text() == "{}"
     host = registry.host.replace(":", "_")
     unbundled = f"{registry.host}/unbundled/{host}/{images[0].partition('/')[2]}"
     assert raw_at(user, unbundled) == raw_at(user, images[0])
@@ -292,6 +298,23 @@ def test_a_bundle_carries_images_and_the_packages_of_a_base(
         "busybox",
     )
     assert "is not a bundle" in user.sampan("bundle", "load", f"{tmp_path}/b.tar", code=1)
+
+
+def test_of_a_bundle_what_cannot_be_loaded_is_named_and_the_rest_is_there(
+    user: User, images: list[str], tmp_path: Path
+) -> None:
+    user.sampan("image", "mirror", "-q", "--to", f"{tmp_path}/layout", images[0])
+    (tmp_path / "extra").mkdir()
+    contents = Contents((images[0], "missing.test/app:1"))
+    write_bundle(f"{tmp_path}/a.bundle", f"{tmp_path}/layout", f"{tmp_path}/extra", contents)
+    load = [*SAMPAN, "bundle", "load", "-q", "--to", f"{tmp_path}/out", f"{tmp_path}/a.bundle"]
+    done = subprocess.run(load, capture_output=True, text=True, timeout=60, env=user.environment)
+    assert done.returncode == 1
+    assert done.stdout == f"Loaded image: {images[0]}\n"
+    assert "missing.test/app:1: " in done.stderr
+    assert user.sampan("copy", "-q", f"oci:{tmp_path}/out:{images[0]}", f"dir:{tmp_path}/dir") == digest_of(
+        raw_at(user, images[0])
+    )
 
 
 def test_the_engine_s_store_gives_and_takes_images_with_their_digests(

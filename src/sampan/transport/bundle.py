@@ -5,7 +5,7 @@ A bundle is a tar: an OCI image layout with the images (so ``oci-archive:`` of a
 which says what is in it, and folders beside:
 
     packages/SUITE/     the .deb packages of bases with their index, for ``bootstrap --mirror``
-    scan/               for the vulnerability data that ``scan`` will need; nothing is put there yet
+    scan/               vulnerability data for scans, as they were given
 
 Holds: a name in a bundle is looked up in the archive; what is unpacked goes below one folder, whatever it is called.
 """

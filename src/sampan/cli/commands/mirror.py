@@ -33,7 +33,7 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
     names = read_names(options, arguments, origin)
     insecure = [] if options.switch("dest-tls-verify") else [target.registry.partition("/")[0]]
 
-    async def work(registries: Registries) -> tuple[list[str], list[str]]:
+    async def work(registries: Registries) -> tuple[dict[Reference, str], list[str]]:
         from sampan.cli.commands.copy import surroundings
 
         around = surroundings(context, registries)
@@ -44,11 +44,12 @@ def run(context: Context, options: Options, arguments: list[str]) -> int:
         return failed, plain
 
     failed, plain = run_with_registries(context, work, insecure=insecure)
-    if target.registry and len(failed) < len(names):
+    mirrored = [name for name in names if name not in failed]
+    if target.registry and mirrored:
         context.out.note("put this into the configuration of the machines that are to use it:")
-        context.out.line(format_rules(target, names, plain))
+        context.out.line(format_rules(target, mirrored, plain))
     if failed:
-        raise SampanError("not mirrored:\n" + "\n".join(failed))
+        raise SampanError("not mirrored:\n" + "\n".join(failed.values()))
     return 0
 
 
@@ -99,7 +100,7 @@ async def mirror_images(
     wanted: CopyOptions,
     around: Surroundings,
     report: Any,
-) -> list[str]:
+) -> dict[Reference, str]:
     """Copy one after the other; what went wrong with which."""
     from dataclasses import replace
 
@@ -107,7 +108,7 @@ async def mirror_images(
     from sampan.transport.location import Kind, Location
     from sampan.transport.opening import open_sink, open_source
 
-    failed = []
+    failed: dict[Reference, str] = {}
     for name in names:
         here = origin.location(name) if origin else Location(Kind.REGISTRY, name=str(name))
         # What a mirror has is copied as it is there, with all its platforms.
@@ -119,7 +120,7 @@ async def mirror_images(
                 written = await copy_image(source, sink, options=options, limits=limits, report=report)
             _say(report, f"mirrored {name.familiar()}: {written.digest}")
         except SampanError as error:
-            failed.append(f"{name.familiar()}: {error.message}")
+            failed[name] = f"{name.familiar()}: {error.message}"
     return failed
 
 
