@@ -3,9 +3,10 @@
 
 A case is a folder: `context/` with its Dockerfile, `case.toml` (`about`; `flags` of ``docker build``; `before`,
 flags of builds that make the case's bases; `differs`, why we are not as Docker there, with the `error` or the
-`expected-here.json` that is ours), `prepare.sh` for what git does not keep (it runs in the copy of the case),
-`served/` for what a web server has, and `expected.json`: the image that Docker builds, layer by layer, or the
-words of its error (tools/build_cases.py writes it).
+`expected-here.json` that is ours; `not-in-20-10`, why that version of Docker makes another image), `prepare.sh`
+for what git does not keep (it runs in the copy of the case), `served/` for what a web server has (and git's daemon,
+where it is called ``*.git``), and `expected.json`: the image that Docker builds, layer by layer, or the words of its
+error (tools/build_cases.py writes it).
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import os
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import threading
+import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +32,7 @@ from described_images import SERVER
 
 CASES = Path(__file__).parent / "cases" / "build"
 BASE = "busybox:latest"
+GIT_PORT = 18724
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +101,13 @@ def _normalise_modes(place: Path) -> None:
 
 @contextlib.contextmanager
 def serving(directory: Path) -> Iterator[None]:
-    """A web server with the `served` folders of the cases, at ``SERVER/NAME/served/``, and a page of its own."""
+    """What the cases' `served` folders hold, for ADD: over HTTP below ``SERVER/NAME/``, and git's own repositories."""
+    with _serving_files(directory), _serving_repositories(directory):
+        yield
+
+
+@contextlib.contextmanager
+def _serving_files(directory: Path) -> Iterator[None]:
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: Any) -> None:
@@ -112,3 +124,36 @@ def serving(directory: Path) -> Iterator[None]:
             yield
         finally:
             server.shutdown()
+
+
+@contextlib.contextmanager
+def _serving_repositories(directory: Path) -> Iterator[None]:
+    if not any(directory.glob("*/served/*.git")):
+        yield
+        return
+    words = [
+        "git",
+        "daemon",
+        "--log-destination=none",
+        "--export-all",
+        "--reuseaddr",
+        "--listen=127.0.0.1",
+        f"--port={GIT_PORT}",
+    ]
+    daemon = subprocess.Popen([*words, f"--base-path={directory}"], start_new_session=True)
+    try:
+        _wait_for(GIT_PORT)
+        yield
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on port {port}")

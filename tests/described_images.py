@@ -67,6 +67,8 @@ def describe_config(config: dict[str, Any], *, skip: bool) -> dict[str, Any]:
     described: dict[str, Any] = {name: inner[name] for name in CONFIG_FIELDS if inner.get(name)}
     if config.get("author"):
         described["author"] = config["author"]
+    if (platform := f"{config['os']}/{config['architecture']}") != "linux/amd64":
+        described["platform"] = platform
     lines = [f"{'-' if one.get('empty_layer') else '+'} {one.get('created_by', '')}" for one in history]
     return {"config": described, "history": [_without_server(line) for line in lines]}
 

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from build_cases import BASE, CASES, Case, case_names, open_case, serving  # noqa: E402
-from described_images import describe_config, describe_error, describe_images  # noqa: E402
+from described_images import compare, describe_config, describe_error, describe_images  # noqa: E402
 from integration.engine_process import busybox_tar  # noqa: E402
 
 CLONE_NEWNET = 0x40000000
@@ -94,7 +94,7 @@ def build(docker: list[str], case: Case) -> Any:
             text=True,
             errors="surrogateescape",
             timeout=120,
-            env={**os.environ, "DOCKER_BUILDKIT": "1"},
+            env={"DOCKER_BUILDKIT": "1", **os.environ},
         )
         if done.returncode:
             at = done.stderr.rfind("\nERROR: ")
@@ -123,7 +123,9 @@ def read_images(docker: list[str], tags: list[str], archive: Path) -> dict[str, 
         lines = [
             {"created_by": json.loads(line), "empty_layer": True} for line in history.stdout.splitlines()
         ]
-        config = {"config": answers[tag]["Config"], "author": answers[tag]["Author"], "history": lines[::-1]}
+        one = answers[tag]
+        config = {"config": one["Config"], "author": one["Author"], "history": lines[::-1]}
+        config |= {"os": one["Os"], "architecture": one["Architecture"]}
         images[tag] = {**describe_config(config, skip=False), "layers": []}
     return images
 
@@ -136,18 +138,17 @@ def _settle(case: Case, found: Any, options: argparse.Namespace) -> int:
     expected = json.loads(path.read_text())
     if options.old:
         expected, found = _without_words(expected), _without_words(found)
-    if expected == found:
-        return 0
-    print(f"== {case.name}: {case.about}")
-    print(f"   expected {json.dumps(expected)}\n   found    {json.dumps(found)}")
-    return 1
+    differences = compare(found, expected)
+    if differences:
+        print(f"== {case.name}: {case.about}", *differences, sep="\n   ")
+    return len(differences) > 0
 
 
 def _without_words(described: dict[str, Any]) -> dict[str, Any]:
     if "error" in described:
-        return {"error": True}
+        return {"error": ""}
     config = {key: value for key, value in described["config"].items() if key != "ArgsEscaped"}
-    return {"config": config, "layers": described["layers"]}
+    return {"config": config, "history": [], "layers": described["layers"]}
 
 
 if __name__ == "__main__":

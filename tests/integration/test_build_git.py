@@ -51,4 +51,4 @@ def test_a_repository_is_a_context(engine: EngineProcess, served: tuple[str, Pat
     assert engine.out("run", "--rm", "from-git", "cat", "/page") == "two"
     failed = engine.sampan("build", f"{url}#nothing", check=False)
     assert failed.returncode == 1
-    assert "no ref is called nothing" in failed.stderr
+    assert "repository does not contain ref nothing" in failed.stderr

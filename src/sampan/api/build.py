@@ -143,6 +143,9 @@ async def _stream(request: web.Request, wanted: BuildRequest) -> web.StreamRespo
             error_line(Internal(f"{error.filename or 'build'}: {error.strerror or error}".lower()))
         )
         return await lines.close()
+    except Exception as error:  # noqa: BLE001 - logged by the task; the head has gone out
+        await lines.write(error_line(Internal(f"{type(error).__name__}: {error}")))
+        return await lines.close()
     finally:
         building.cancel()
     if own:

@@ -206,10 +206,10 @@ def _resolve(git: _Git, remote: str, wanted: str) -> str:
                 return found[f"{prefix}{wanted}{suffix}"]
     if _SHORT_COMMIT.match(wanted):
         raise NotFound(
-            f"git source {remote}: no ref is called {wanted}",
+            f"failed to load cache key: repository does not contain ref {wanted}: {remote}",
             hint="give a commit's whole hash, or a branch or tag",
         )
-    raise NotFound(f"git source {remote}: no ref is called {wanted}")
+    raise NotFound(f"failed to load cache key: repository does not contain ref {wanted}: {remote}")
 
 
 def _has(git: _Git, bare: str, commit: str) -> bool:

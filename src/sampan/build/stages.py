@@ -211,7 +211,7 @@ class _StageReader:
             if stage.name == name.lower():
                 return FromStage(stage.index), platform or stage.platform
         if name.lower() == SCRATCH:
-            return FromScratch(), platform
+            return FromScratch(), None  # as BuildKit: nothing is nothing on any platform
         return _image(name, platform), platform
 
     def _platform(self, text: str) -> Platform | None:

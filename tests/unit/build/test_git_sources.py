@@ -107,7 +107,7 @@ def test_another_commit_than_the_expected_one_is_refused(served: tuple[str, Path
 
 def test_what_is_not_there_is_named(served: tuple[str, Path], tmp_path: Path) -> None:
     url, _ = served
-    with pytest.raises(NotFound, match="no ref is called nothing"):
+    with pytest.raises(NotFound, match="repository does not contain ref nothing"):
         check_out(tmp_path, f"{url}#nothing", "a")
     with pytest.raises(Unavailable, match="git ls-remote"):
         check_out(tmp_path, url.replace("app.git", "other.git"), "b")
