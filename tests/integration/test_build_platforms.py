@@ -152,3 +152,12 @@ def test_programs_of_other_machines_need_an_emulator(engine: EngineProcess, proj
     assert failed.returncode != 0
     assert "RUN for linux/s390x on linux/" in failed.stderr
     assert "qemu-user-static" in failed.stderr
+
+
+def test_a_base_for_another_machine_is_warned_of_for_that_platform(
+    engine: EngineProcess, project: Path
+) -> None:
+    (project / "Dockerfile").write_text("FROM busybox\nLABEL a=b\n")
+    said = engine.sampan("build", *BOTH, str(project)).stderr
+    assert 'was pulled with platform "linux/amd64", expected "linux/arm64"' in said
+    assert 'expected "linux/amd64"' not in said

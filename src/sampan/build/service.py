@@ -30,6 +30,7 @@ from sampan.build.caches.places import CachePlace
 from sampan.build.caches.using import open_imports
 from sampan.build.caches.whole import Brought, export_whole, import_whole
 from sampan.build.checking import Checked, check
+from sampan.build.checks.rules import Finding
 from sampan.build.checks.run import fail_on
 from sampan.build.comparing import Comparison
 from sampan.build.dockerfile.instructions import Dockerfile
@@ -55,6 +56,7 @@ from sampan.build.stages import StagePlan, plan_stages
 from sampan.content.store import ContentStore
 from sampan.errors import InvalidArgument, NotFound, SampanError
 from sampan.image.store import ImageNotFound, ImageStore
+from sampan.image.variants import PlatformNotHere
 from sampan.linux.tree import remove_tree
 from sampan.metadata.database import Database
 from sampan.oci.platform import Platform, host_platform
@@ -85,10 +87,10 @@ class LocalImages:
     images: ImageStore
 
     async def resolve(self, reference: str, platform: Platform | None, *, pull: bool) -> BaseImage:
-        """The image of that name."""
-        del platform, pull
+        """The image of that name; one that was made here is for whatever platform its maker says."""
+        del pull
         try:
-            return self.images.resolve(reference)
+            image = self.images.resolve(reference)
         except ImageNotFound:
             familiar = _familiar(reference)
             raise NotFound(
@@ -96,6 +98,9 @@ class LocalImages:
                 hint=f"make it with `sampan bootstrap {familiar}`, load or import it,"
                 f" or give another in its place: --build-context {familiar}=docker-image://IMAGE",
             ) from None
+        with contextlib.suppress(PlatformNotHere):
+            return self.images.resolve(reference, platform)
+        return image
 
 
 class Builder:
@@ -252,22 +257,25 @@ class Builder:
     ) -> None:
         """What the checks find is a warning, or the end where the file says ``check=error=true``.
 
-        Nothing is fetched for that: what a base image that is not here sets is not known. The first platform's
-        plan stands for all.
+        Nothing is fetched for that: what a base image that is not here sets is not known. What several platforms
+        have in common is told once.
         """
-        platform, plan = next(iter(plans.items()))
-        checked = await check(
-            dockerfile,
-            plan,
-            build_args=request.given_arguments,
-            platform_args=platform_arguments(host_platform(), platform, request.target),
-            images=LocalImages(self._images),
-            ignored=context.ignored if isinstance(context, ContextFolder) else PatternSet(()),
-        )
-        for finding in checked.findings:
-            reporter.warn_of(finding, checked.source)
-        if checked.findings and checked.is_error:
-            raise fail_on(checked.findings)
+        told: list[Finding] = []
+        for platform, plan in plans.items():
+            checked = await check(
+                dockerfile,
+                plan,
+                build_args=request.given_arguments,
+                platform_args=platform_arguments(host_platform(), platform, request.target),
+                images=LocalImages(self._images),
+                ignored=context.ignored if isinstance(context, ContextFolder) else PatternSet(()),
+            )
+            for finding in checked.findings:
+                if finding not in told:
+                    told.append(finding)
+                    reporter.warn_of(finding, checked.source)
+            if checked.findings and checked.is_error:
+                raise fail_on(checked.findings)
 
     async def plan(self, request: BuildRequest) -> tuple[Dockerfile, StagePlan]:
         """The request's Dockerfile and its stages."""

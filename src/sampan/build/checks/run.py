@@ -65,7 +65,7 @@ def _base_platforms(plan: StagePlan, platforms: Mapping[int, Platform]) -> list[
         ):
             findings.append(
                 rules.INVALID_BASE_IMAGE_PLATFORM.finding(
-                    stage.start.location, stage.start.base, str(pulled), str(stage.platform)
+                    stage.start.location, stage.start.base, str(pulled.plain), str(stage.platform.plain)
                 )
             )
     return findings
