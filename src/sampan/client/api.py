@@ -83,6 +83,10 @@ class Engine:
             self.version = offered
         return older
 
+    def speaks(self, version: str) -> bool:
+        """Whether the engine knows this version, as far as its answers have told."""
+        return _version_key(self.version) >= _version_key(version)
+
     def get(self, path: str, query: Query | None = None) -> Any:
         """The JSON that a GET gives."""
         return self.call("GET", path, query).json()

@@ -32,6 +32,8 @@ from sampan.compose.steps import (
 from sampan.errors import Conflict, InvalidArgument, NotFound, NotModified, PermissionDenied
 
 _SHORT = 12
+_SEVERAL_NETWORKS = "1.44"
+"""The version of the API from which on a container is made on several networks at once."""
 _ANONYMOUS = "com.docker.volume.anonymous"
 _ANONYMOUS_LENGTH = 64
 
@@ -264,12 +266,15 @@ class ContainerWork:
 def create_container(engine: Engine, context: CreationContext, name: str, report: Report) -> str:
     """Make one container with its configs and secrets in it, not started; its id."""
     body = plan_container(context)
+    further = {} if engine.speaks(_SEVERAL_NETWORKS) else take_further_networks(body)
     created = engine.containers.create(body, name=name, platform=context.service.platform)
     for warning in created.get("Warnings") or ():
         report.notice(f"{name}: {warning}")
     container_id = str(created["Id"])
     try:
         inject(engine, container_id, plan_injections(context.project, context.original))
+        for network, endpoint in further.items():
+            engine.networks.connect(network, {"Container": container_id, "EndpointConfig": endpoint})
     except PermissionDenied as error:
         engine.containers.remove(container_id, force=True)
         raise InvalidArgument(
@@ -281,6 +286,14 @@ def create_container(engine: Engine, context: CreationContext, name: str, report
         engine.containers.remove(container_id, force=True)
         raise
     return container_id
+
+
+def take_further_networks(body: dict[str, Any]) -> dict[str, Any]:
+    """Take all networks but the main one out of a body: older engines are told of them one by one."""
+    endpoints = body.get("NetworkingConfig", {}).get("EndpointsConfig", {})
+    return {
+        name: endpoints.pop(name) for name in list(endpoints) if name != body["HostConfig"]["NetworkMode"]
+    }
 
 
 def read_text(path: str) -> str:
