@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from integration.docker_clients import DockerClient
 from integration.engine_process import EngineProcess
 from integration.registry_process import RegistryProcess, running_registry
 
@@ -166,6 +167,21 @@ def test_those_of_several_platforms_are_told_apart(
     index = json.loads(engine.out("builder", "imagetools", "inspect", "--raw", name))["manifests"]
     assert images == [line["digest"] for line in index[:2]]
     assert len(index) == 4
+    engine.sampan("rmi", name)
+
+
+def test_dockers_own_clients_ask_for_them_and_read_them(
+    engine: EngineProcess, registry: RegistryProcess, project: Path, tmp_path: Path
+) -> None:
+    docker, name = DockerClient(engine, tmp_path), f"{registry.host}/docker:1"
+    words = ("--provenance=mode=max,version=v1", "--sbom=true", "--push", "-t", name)
+    docker("buildx", "build", *words, str(project))
+    for what in ("Provenance", "SBOM"):
+        told = docker.out("buildx", "imagetools", "inspect", "--format", f"{{{{json .{what}}}}}", name)
+        assert json.loads(told) == _inspect(engine, name, what)
+    assert "buildDefinition" in _inspect(engine, name, "Provenance")["SLSA"]
+    docker("buildx", "build", "--push", "-t", name, str(project))
+    assert _inspect(engine, name, "Manifest")["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
     engine.sampan("rmi", name)
 
 

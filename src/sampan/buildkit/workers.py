@@ -32,7 +32,14 @@ FRONTEND_CAPS = (
     "gateway.warnings",
     "frontend.caps",
 )
-LLB_CAPS = ("source.image", "source.local", "exporter.multiple", "exec.meta.base", "platform")
+LLB_CAPS = (
+    "source.image",
+    "source.local",
+    "exporter.multiple",
+    "exporter.image.attestations",
+    "exec.meta.base",
+    "platform",
+)
 
 
 def describe_version(version: str) -> BuildkitVersion:

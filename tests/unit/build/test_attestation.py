@@ -26,6 +26,7 @@ SUBJECT = Descriptor.of(b"manifest", "application/vnd.oci.image.manifest.v1+json
 def test_what_is_asked_for_is_read_as_buildkit_reads_it() -> None:
     assert parse_attestations({}) == Attestations()
     assert parse_attestations({"provenance": ""}) == Attestations(ProvenanceOptions())
+    assert parse_attestations({"provenance": "type=provenance"}) == Attestations(ProvenanceOptions())
     assert parse_attestations(
         {"provenance": "mode=min,version=v1,builder-id=ci", "sbom": ""}
     ) == Attestations(ProvenanceOptions(is_full=False, version="v1", builder_id="ci"), sbom=True)

@@ -84,6 +84,8 @@ def _fields(kind: str, text: str) -> dict[str, str]:
     fields = {}
     for word in filter(None, text.split(",")):
         key, _, value = word.partition("=")
+        if key == "type":  # some clients say it twice
+            continue
         if key not in _KNOWN[kind]:
             raise InvalidArgument(f"--attest type={kind}: unknown parameter {key}")
         fields[key] = value
