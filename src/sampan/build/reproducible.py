@@ -24,7 +24,8 @@ from sampan.errors import InvalidArgument
 VARIABLE = "SOURCE_DATE_EPOCH"
 _SECOND_NS = 1_000_000_000
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_NUMBER = re.compile(r"-?[0-9]{1,12}\Z")
+_NUMBER = re.compile(r"[0-9]{1,12}\Z")
+_LAST_S = 253_402_300_799  # of the year 9999, which RFC 3339 ends with
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def plan_times(request: BuildRequest, build_args: Mapping[str, str]) -> Times:
     text = build_args.get(VARIABLE, "")
     if not text:
         return Times()
-    if not _NUMBER.match(text):
+    if not _NUMBER.match(text) or int(text) > _LAST_S:
         raise InvalidArgument(f"invalid {VARIABLE}: {text}", hint="it is a number of seconds since 1970")
     epoch_ns = int(text) * _SECOND_NS
     return Times(epoch_ns, epoch_ns if request.rewrites_times else None)

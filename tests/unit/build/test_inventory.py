@@ -119,6 +119,7 @@ def test_a_tree_is_searched_and_nothing_outside_of_it(tmp_path: Path) -> None:
     document = make_document(
         inventory, name="app", identity="sha256:" + "a" * 64, created="2024-01-01T00:00:00Z", version="1"
     )
+    assert document["packages"][1]["supplier"] == "Person: GNU Libc Maintainers (glibc@example.org)"
     identifiers = [package["SPDXID"] for package in document["packages"]]
     assert len(set(identifiers)) == len(identifiers) == 5
     related = {relation["relatedSpdxElement"] for relation in document["relationships"]}

@@ -42,7 +42,7 @@ def test_the_argument_dates_a_build(words: dict[str, str], rewrites: bool, expec
     assert plan_times(BuildRequest("", outputs=(output,)), words) == expected
 
 
-@pytest.mark.parametrize("text", ["now", "1.5", "0x10", " 1", "9" * 20])
+@pytest.mark.parametrize("text", ["now", "1.5", "0x10", " 1", "-1", "9" * 12, "9" * 20])
 def test_what_is_no_number_of_seconds_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="invalid SOURCE_DATE_EPOCH"):
         plan_times(BuildRequest(""), {"SOURCE_DATE_EPOCH": text})

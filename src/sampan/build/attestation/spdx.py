@@ -109,7 +109,7 @@ def _describe(package: Package, distribution: Distribution) -> JSONObject:
     }
     if package.supplier:
         kind = "Person" if "@" in package.supplier else "Organization"
-        described["supplier"] = f"{kind}: {package.supplier}"
+        described["supplier"] = f"{kind}: {package.supplier.replace('<', '(').replace('>', ')')}"
     if package.license and described["licenseDeclared"] == _NOTHING:
         described["licenseComments"] = package.license
     return described
