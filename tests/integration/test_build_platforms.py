@@ -161,3 +161,9 @@ def test_a_base_for_another_machine_is_warned_of_for_that_platform(
     said = engine.sampan("build", *BOTH, str(project)).stderr
     assert 'was pulled with platform "linux/amd64", expected "linux/arm64"' in said
     assert 'expected "linux/amd64"' not in said
+
+
+def test_what_has_no_name_is_not_pushed(engine: EngineProcess, project: Path) -> None:
+    failed = engine.sampan("build", "--push", str(project), check=False)
+    assert "tag is needed when pushing to registry" in failed.stderr
+    assert "COPY" not in failed.stderr

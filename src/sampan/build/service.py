@@ -35,7 +35,7 @@ from sampan.build.checks.run import fail_on
 from sampan.build.comparing import Comparison
 from sampan.build.dockerfile.instructions import Dockerfile
 from sampan.build.dockerfile.parser import parse_dockerfile
-from sampan.build.exports.exporting import Exporting
+from sampan.build.exports.exporting import Exporting, require_name
 from sampan.build.files.reading import read_small_file
 from sampan.build.history.store import BuildHistory
 from sampan.build.limits import CacheLimits
@@ -145,6 +145,8 @@ class Builder:
         The bytes of an archive or of files are sent with the number of their output.
         """
         references = [parse_reference(tag) for tag in request.tags]
+        for output in request.outputs:
+            require_name(output, references)
         async with self.solve(request, progress) as product:
             exporting = Exporting(
                 product, names=references, publisher=request.publisher, attestors=plan_attestors(request)

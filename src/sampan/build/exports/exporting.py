@@ -63,8 +63,7 @@ class Exporting:
     async def keep(self, options: ExportOptions) -> dict[str, str]:
         """The image in the store under its names, and on the registries of them where asked."""
         names = self._names or options.names
-        if options.push and not names:
-            raise InvalidArgument("tag is needed when pushing to registry")
+        require_name(options, names)
         texts = [str(name) for name in names]
         if not (options.needs_manifest or self._product.is_split or self._attestors):
             image = await self._product.only.record_image(texts)
@@ -85,7 +84,7 @@ class Exporting:
         if self._publisher is None:
             raise Unsupported("push: this builder reaches no registry")
         for name in names:
-            await self._publisher.publish(name, lambda line: vertex.status(line, 0))
+            await self._publisher.publish(name, lambda line: vertex.status(line, 0, completed=True))
             vertex.status(f"pushing manifest for {name}", 0, completed=True)
 
     async def _archive(self, options: ExportOptions, send: Send) -> dict[str, str]:
@@ -148,3 +147,9 @@ class Exporting:
         with self._product.reporter.vertex(what) as vertex:
             size = await send_produced(lambda out: write_files(self._product, options, out), send)
             vertex.status("sending tarball", size, completed=True)
+
+
+def require_name(options: ExportOptions, names: Sequence[Reference]) -> None:
+    """What is pushed has a name, of the build or of its own."""
+    if options.push and not (names or options.names):
+        raise InvalidArgument("tag is needed when pushing to registry")
