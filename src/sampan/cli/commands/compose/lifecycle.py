@@ -173,6 +173,10 @@ def wait(context: Context, options: Options, arguments: list[str]) -> int:
     found = [each for each in containers_of(context, arguments) if each.state in _RUNNING]
     if not found:
         raise Exit(1, f"no containers for project {load_or_infer(context).name!r}".replace("'", '"'))
+    if is_dry_run(context, options):
+        for each in found:
+            context.out.note(f"DRY-RUN MODE - wait for container {each.name}")
+        return 0
     ends: SimpleQueue[tuple[str, int]] = SimpleQueue()
 
     def watch(each: ObservedContainer) -> None:

@@ -83,6 +83,8 @@ def _make(
                 _wait_for_needs(work, service, below)
         work.images_only([service.name], settings)
         if is_dry_run(context, options):
+            words = " ".join(given.command or ()) or "its own command"
+            display.notice(f"DRY-RUN MODE - run {words} in a container of {service.name}")
             return "", False
         changed = override_service(service, given, cwd=os.getcwd())
         container = work.make_one_off(
