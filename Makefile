@@ -13,7 +13,7 @@ BY_FILE := $(AT_ONCE) --dist loadfile --no-loadscope-reorder -m "not alone"
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo demo-clean demo-compose demo-compose-clean fmt check test test-unit test-kernel test-integration bench run docs
+.PHONY: help setup setup-test demo demo-clean demo-compose demo-compose-clean fmt check test test-unit test-kernel test-integration fuzz bench run docs
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -58,6 +58,9 @@ test-kernel: setup-test ## each part in real namespaces
 test-integration: setup-test ## a real engine, from the command line and the API
 	$(AS_ROOT) $(BIN)/python -m pytest -q $(BY_FILE) $(INTEGRATION)
 	$(AS_ROOT) $(BIN)/python -m pytest -q -m alone $(INTEGRATION)
+
+fuzz: setup ## mutate Dockerfiles for SAMPAN_FUZZ_S seconds (600): whatever they say, it is understood or refused
+	SAMPAN_FUZZ_S=$${SAMPAN_FUZZ_S:-600} $(BIN)/python -m pytest -q tests/unit/build/test_dockerfile_fuzz.py
 
 bench: setup ## how long things take, beside docker and podman where they are
 	$(AS_ROOT) $(BIN)/python bench/run.py

@@ -23,6 +23,7 @@ from sampan.build.files.scan import Filters
 from sampan.build.files.select import Selection, SourceChanged, hash_files, select
 from sampan.build.files.upper import Upper
 from sampan.cli.build_archive import iter_context
+from sampan.cli.build_context import FolderContext
 from sampan.errors import NotFound, SampanError
 from sampan.linux.tree import remove_tree
 
@@ -322,6 +323,14 @@ class TestSentContexts:
         make_odd(place.project / ".dockerignore", kind)
         with pytest.raises(SampanError, match=r"failed to read \.dockerignore: is not a regular file"):
             self.send(place)
+
+    @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+    def test_a_dockerfile_elsewhere_of_another_kind_is_not_waited_for(
+        self, place: BuildPlace, secret: Path, kind: str
+    ) -> None:
+        make_odd(secret / "odd", kind)
+        with pytest.raises(SampanError, match=r"failed to read dockerfile: .*: is not a regular file"):
+            FolderContext(str(place.project), str(secret / "odd")).archive()
 
     def test_an_ignore_file_outside_is_not_read(self, place: BuildPlace, secret: Path) -> None:
         (secret / "ignore").write_text("*")

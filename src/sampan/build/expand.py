@@ -8,6 +8,7 @@ Holds: no command substitution, no file globbing; what is unset expands to nothi
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sampan.build.dockerfile.location import Misuse
 from sampan.build.quoting import go_quoted
 
 _SPECIAL_PARAMETERS = "@*#?-$!0"
+_STAR = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ class _Expansion:
         replacement = self._inner("}", raw_escapes=True)
         if value is None and self.rules.keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
-        regex = re.compile(_pattern_regex(pattern, greedy=True), re.DOTALL)
+        regex = re.compile(_pattern_regex(_pieces(pattern), greedy=True), re.DOTALL)
         return regex.sub(lambda _: replacement, value or "", count=0 if everywhere else 1)
 
     def _inner(self, stop: str, *, raw_escapes: bool, missing: str = "syntax error: missing '}'") -> str:
@@ -248,27 +250,38 @@ class _Unclosed(Misuse):
 def _trimmed(value: str, operator: str, word: str) -> str:
     """``#`` and ``%`` cut the shortest match off the start or the end, doubled the longest."""
     greedy = word.startswith(operator)
-    pattern = _pattern_regex(word[1:] if greedy else word, greedy=greedy)
-    if operator == "#":
-        match = re.compile(pattern, re.DOTALL).match(value)
-        return value[match.end() :] if match else value
-    whole = re.compile(pattern, re.DOTALL)
-    starts = range(len(value) + 1) if greedy else range(len(value), -1, -1)
-    for start in starts:
-        if whole.fullmatch(value, start):
-            return value[:start]
-    return value
+    pieces = _pieces(word[1:] if greedy else word)
+    from_start = operator == "#"
+    regex = re.compile(_pattern_regex(pieces if from_start else pieces[::-1], greedy=greedy), re.DOTALL)
+    match = regex.match(value if from_start else value[::-1])
+    if match is None:
+        return value
+    return value[match.end() :] if from_start else value[: len(value) - match.end()]
 
 
-def _pattern_regex(pattern: str, *, greedy: bool) -> str:
-    """A shell pattern of ``*``, ``?`` and backslashes (no brackets) as a regular expression."""
+def _pattern_regex(pieces: list[str], *, greedy: bool) -> str:
+    """What stands between two stars is looked for once, at its first place: a later one leaves less for the rest.
+
+    So a pattern takes no longer than the text allows, whatever it is.
+    """
+    stars = [index for index, piece in enumerate(pieces) if piece == _STAR]
+    if not stars:
+        return "".join(pieces)
+    groups = [pieces[start + 1 : end] for start, end in itertools.pairwise(stars)]
+    middle = "".join(f"(?>.*?{''.join(group)})" for group in groups)
+    last = "".join(pieces[stars[-1] + 1 :])
+    return "".join(pieces[: stars[0]]) + middle + (".*" if greedy else ".*?") + last
+
+
+def _pieces(pattern: str) -> list[str]:
+    """A shell pattern of ``*``, ``?`` and backslashes (no brackets), character by character, as regular expressions."""
     out: list[str] = []
     position = 0
     while position < len(pattern):
         char = pattern[position]
         position += 1
         if char == "*":
-            out.append(".*" if greedy else ".*?")
+            out.append(_STAR)
         elif char == "?":
             out.append(".")
         elif char == "\\":
@@ -279,4 +292,4 @@ def _pattern_regex(pattern: str, *, greedy: bool) -> str:
             position += 1
         else:
             out.append(re.escape(char))
-    return "".join(out)
+    return out

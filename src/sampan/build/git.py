@@ -68,7 +68,12 @@ def parse_git_url(text: str) -> GitSource | None:
         is_repository = True
     else:
         is_repository = False
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:  # brackets that are no address of IPv6
+        if text.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
+            raise InvalidArgument(f"invalid URL {text}: {error}") from None
+        return None
     if parts.scheme not in _SCHEMES or not parts.netloc:
         return None
     is_repository = is_repository or parts.scheme in ("ssh", "git") or parts.path.endswith(".git")

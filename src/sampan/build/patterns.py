@@ -4,10 +4,12 @@
 `PatternSet` is moby's patternmatcher: the last pattern that matches wins, ``!`` takes back, ``**`` crosses
 folders, and what matches a folder matches everything in it. `compile_glob` is Go's ``filepath.Match`` for
 one path component, which COPY's wildcards use.
+Holds: no pattern takes more than a moment, whatever it is matched with: patterns and names are anybody's.
 """
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterable
@@ -16,6 +18,9 @@ from dataclasses import dataclass
 from sampan.build.dockerfile.location import Misuse
 
 _WILDCARDS = frozenset("*?[")
+_STAR, _FOLDERS, _ANYTHING = "[^/]*", "(?:.*/)?", ".*"
+_VARIABLE = (_STAR, _FOLDERS, _ANYTHING)
+_MOST_STEPS = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,18 @@ class Pattern:
     text: str
     is_exception: bool
     regex: re.Pattern[str]
+    pieces: tuple[str, ...]
+
+    def fits(self, path: str) -> bool:
+        """Whether the whole path is as the pattern says."""
+        if len(path) ** self.degree <= _MOST_STEPS:
+            return self.regex.fullmatch(path) is not None
+        return _simulate(self.pieces, path)
+
+    @property
+    def degree(self) -> int:
+        """How the steps of a regular expression, which tries all ways, grow with the length of a path."""
+        return sum(piece in _VARIABLE for piece in self.pieces)
 
     @property
     def fixed_prefix(self) -> str | None:
@@ -39,6 +56,7 @@ class PatternSet:
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns = tuple(pattern for text in patterns if (pattern := _pattern(text)) is not None)
         self._any = re.compile("|".join(f"(?:{p.regex.pattern})" for p in self.patterns), re.DOTALL)
+        self._degree = max((pattern.degree for pattern in self.patterns), default=0)
         exceptions = [pattern.fixed_prefix for pattern in self.patterns if pattern.is_exception]
         self._has_exceptions = bool(exceptions)
         self._exception_prefixes = (
@@ -51,7 +69,7 @@ class PatternSet:
     def match(self, path: str, parent: Match | None = None) -> Match:
         """Whether the path is matched, given what was found for its parent folder (None at the top)."""
         inherited = parent.hits if parent is not None else 0
-        if not self.patterns or self._any.fullmatch(path) is None:
+        if not self.patterns or self._fits_none(path):
             return Match(parent is not None and parent.matched, inherited)
         matched = False
         hits = 0
@@ -60,11 +78,15 @@ class PatternSet:
             # A pattern that could change nothing is not tried, and so not remembered for the children.
             hit = bool(inherited & bit)
             if not hit and pattern.is_exception == matched:
-                hit = pattern.regex.fullmatch(path) is not None
+                hit = pattern.fits(path)
             if hit:
                 hits |= bit
                 matched = not pattern.is_exception
         return Match(matched, hits)
+
+    def _fits_none(self, path: str) -> bool:
+        """Found out for all patterns at once, where that is quick."""
+        return len(path) ** self._degree <= _MOST_STEPS and self._any.fullmatch(path) is None
 
     def matches(self, path: str) -> bool:
         """Whether the path or one of its parents is matched, last match winning."""
@@ -111,14 +133,17 @@ def has_wildcards(text: str) -> bool:
 
 
 def compile_glob(component: str) -> re.Pattern[str]:
-    """Go's ``filepath.Match`` for one component: ``*``, ``?``, ``[a-z]``, ``[^a-z]``, backslashes."""
+    """Go's ``filepath.Match`` for one component: ``*``, ``?``, ``[a-z]``, ``[^a-z]``, backslashes.
+
+    What stands between two stars is looked for once, at its first place: a later one leaves less for the rest.
+    """
     out: list[str] = []
     position = 0
     while position < len(component):
         char = component[position]
         position += 1
         if char == "*":
-            out.append("[^/]*")
+            out.append(_STAR)
         elif char == "?":
             out.append("[^/]")
         elif char == "[":
@@ -131,7 +156,16 @@ def compile_glob(component: str) -> re.Pattern[str]:
             position += 1
         else:
             out.append(re.escape(char))
-    return re.compile("".join(out), re.DOTALL)
+    return re.compile(_committed(out), re.DOTALL)
+
+
+def _committed(pieces: list[str]) -> str:
+    stars = [index for index, piece in enumerate(pieces) if piece == _STAR]
+    if len(stars) < 2:
+        return "".join(pieces)
+    groups = [pieces[start + 1 : end] for start, end in itertools.pairwise(stars)]
+    middle = "".join(f"(?>[^/]*?{''.join(group)})" for group in groups)
+    return "".join(pieces[: stars[0]]) + middle + "".join(pieces[stars[-1] :])
 
 
 def _bracket(component: str, position: int) -> tuple[str, int]:
@@ -172,10 +206,11 @@ def _pattern(text: str) -> Pattern | None:
             raise Misuse('illegal exclusion pattern: "!"')
     for component in cleaned.split("/"):
         compile_glob(component)
-    return Pattern(cleaned, is_exception, _compile(cleaned))
+    pieces = tuple(_pieces(cleaned))
+    return Pattern(cleaned, is_exception, re.compile("".join(pieces), re.DOTALL), pieces)
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _pieces(pattern: str) -> list[str]:
     """Without wildcards the pattern is literal; ``**/`` stands for any folders, also none."""
     out: list[str] = []
     position = 0
@@ -183,7 +218,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
         if pattern.startswith("**", position):
             piece, position = _double_star(pattern, position)
         elif pattern[position] == "*":
-            piece, position = "[^/]*", position + 1
+            piece, position = _STAR, position + 1
         elif pattern[position] == "?":
             piece, position = "[^/]", position + 1
         elif pattern[position] == "[":
@@ -191,8 +226,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
         else:
             position += pattern[position] == "\\"
             piece, position = re.escape(pattern[position]), position + 1
-        out.append(piece)
-    return re.compile("".join(out), re.DOTALL)
+        if piece != _FOLDERS or out[-1:] != [_FOLDERS]:
+            out.append(piece)
+    return out
 
 
 def _double_star(pattern: str, position: int) -> tuple[str, int]:
@@ -201,11 +237,43 @@ def _double_star(pattern: str, position: int) -> tuple[str, int]:
     if position == 0 and not _special_after(pattern, following):
         # moby compares the rest as a suffix: "**foo" also matches "xfoo", "**/foo" also matches "foo".
         if pattern.startswith("/", following):
-            return "(?:.*/)?", following + 1
-        return ".*", following
+            return _FOLDERS, following + 1
+        return _ANYTHING, following
     if pattern.startswith("/", following):
         following += 1
-    return (".*" if following >= len(pattern) else "(?:.*/)?"), following
+    return (_ANYTHING if following >= len(pattern) else _FOLDERS), following
+
+
+def _simulate(pieces: tuple[str, ...], path: str) -> bool:
+    """All ways at once, character by character; ``~n`` is a place inside of the folders that piece n stands for."""
+    characters = {piece: re.compile(piece, re.DOTALL) for piece in pieces if piece not in _VARIABLE}
+    places = _with_empty({0}, pieces)
+    for char in path:
+        following: set[int] = set()
+        for place in places:
+            if place < 0:
+                following.update((place, ~place + 1) if char == "/" else (place,))
+            elif place < len(pieces) and pieces[place] in characters:
+                if characters[pieces[place]].fullmatch(char):
+                    following.add(place + 1)
+            elif place < len(pieces) and (
+                pieces[place] == _ANYTHING or (pieces[place] == _STAR and char != "/")
+            ):
+                following.add(place)
+        places = _with_empty(following, pieces)
+    return len(pieces) in places
+
+
+def _with_empty(places: set[int], pieces: tuple[str, ...]) -> set[int]:
+    """The places that are reached without another character, too."""
+    found = set(places)
+    for place in places:
+        while 0 <= place < len(pieces) and pieces[place] in _VARIABLE:
+            if pieces[place] == _FOLDERS:
+                found.add(~place)
+            place += 1
+            found.add(place)
+    return found
 
 
 def _special_after(pattern: str, position: int) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _STDIN = 0
 _READ_BYTES = 1 << 18
+_MAX_DOCKERFILE_BYTES = 16 << 20
 _SENT_NAME = ".dockerfile.sampan"  # of a Dockerfile that lies outside the context that it is sent with
 _URLS = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
 _TAR_MAGIC_AT = 257
@@ -49,8 +50,7 @@ class FolderContext:
 
         if not os.path.isabs(self.dockerfile):
             return {"dockerfile": self.dockerfile}, iter_context(self.path, dockerfile=self.dockerfile)
-        with open(self.dockerfile, "rb") as file:
-            extra = {_SENT_NAME: file.read()}
+        extra = {_SENT_NAME: _read_dockerfile(self.dockerfile)}
         return {"dockerfile": _SENT_NAME}, iter_context(self.path, dockerfile=DOCKERFILE, extra=extra)
 
 
@@ -126,6 +126,19 @@ def _with_dockerfile_from_stdin(path: str) -> FolderContext:
         while data := os.read(_STDIN, _READ_BYTES):
             file.write(data)
     return FolderContext(path, outside, kept=folder)
+
+
+def _read_dockerfile(path: str) -> bytes:
+    """A Dockerfile outside of the context; a FIFO would have us wait."""
+    from sampan.build.files.reading import read_small_file
+
+    try:
+        return read_small_file("/", path, _MAX_DOCKERFILE_BYTES)
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise InvalidArgument(
+            f"failed to read dockerfile: open {path}: {reason}", hint="--file - reads it from stdin"
+        ) from None
 
 
 def _read_start() -> bytes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,12 +14,13 @@ from sampan.build.checks.rules import Finding
 from sampan.build.checks.stages import check_stages
 from sampan.build.checks.variables import check_variables
 from sampan.build.dockerfile.instructions import Dockerfile
-from sampan.build.dockerfile.location import Source
+from sampan.build.dockerfile.location import DockerfileError, Location, Source
 from sampan.build.stages import StagePlan
 from sampan.errors import InvalidArgument
 from sampan.oci.platform import Platform
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
+_DIRECTIVE = re.compile(r"\s*#\s*check\s*=", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,18 @@ class Surroundings:
 
 def check_options(file: Dockerfile, build_args: Mapping[str, str]) -> CheckOptions:
     """What the build argument says, and what the file says where there is none."""
-    text = build_args.get(CHECK_ARGUMENT, file.directives.get("check", ""))
-    return parse_check_options(text)
+    if CHECK_ARGUMENT in build_args:
+        return parse_check_options(build_args[CHECK_ARGUMENT])
+    try:
+        return parse_check_options(file.directives.get("check", ""))
+    except InvalidArgument as error:
+        line = _line_of_directive(file.source.text)
+        raise DockerfileError(error.message, source=file.source, location=Location(line, line)) from None
+
+
+def _line_of_directive(text: str) -> int:
+    lines = enumerate(text.split("\n"), 1)
+    return next((number for number, line in lines if _DIRECTIVE.match(line)), 1)
 
 
 def check_dockerfile(
