@@ -167,3 +167,16 @@ def test_what_has_no_name_is_not_pushed(engine: EngineProcess, project: Path) ->
     failed = engine.sampan("build", "--push", str(project), check=False)
     assert "tag is needed when pushing to registry" in failed.stderr
     assert "COPY" not in failed.stderr
+
+
+def test_a_digest_is_pushed_without_a_tag(
+    engine: EngineProcess, project: Path, tmp_path: Path, registry: RegistryProcess
+) -> None:
+    name, metadata = f"{registry.host}/built-untagged", tmp_path / "metadata.json"
+    output = f"type=image,name={name},push-by-digest=true,name-canonical=true,push=true"
+    for platforms in (BOTH, ()):
+        engine.sampan("build", *platforms, "-o", output, "--metadata-file", str(metadata), str(project))
+        digest = json.loads(metadata.read_text())["containerimage.digest"]
+        assert ("manifests" in inspect(f"docker://{name}@{digest}")) is (platforms == BOTH)
+    assert f"{name}:latest" not in engine.out("images", "--format", "{{.Repository}}:{{.Tag}}")
+    engine.sampan("rmi", "-f", f"{name}@{digest}")

@@ -142,7 +142,7 @@ def test_a_missing_dockerfile(docker: DockerClient, project: Path) -> None:
 def test_what_we_do_not_do_is_refused_by_name(docker: DockerClient, project: Path) -> None:
     for flag, said in {
         "--cache-to=type=azblob,name=x,account_url=y": "--cache-to type=azblob",
-        "--output=type=image,push-by-digest=true,push=true,name=x": "push-by-digest",
+        "--output=type=image,store=false,name=x": "store=false",
     }.items():
         assert said in docker.fails("build", flag, str(project))
 

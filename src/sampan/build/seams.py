@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from sampan.image.model import Image, IndexHere
 from sampan.oci.config import ImageConfig
 from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform
@@ -125,6 +126,11 @@ class Publisher(Protocol):
 
     def publish(self, reference: Reference, tell: Callable[[str], None]) -> Awaitable[None]:
         """What the name stands for: an image, or the index of those for several platforms."""
+
+    def publish_digest(
+        self, name: Reference, images: Sequence[Image], index: IndexHere | None, tell: Callable[[str], None]
+    ) -> Awaitable[None]:
+        """Images, or the index of them, into a repository, without a tag."""
 
 
 class ImageSource(Protocol):

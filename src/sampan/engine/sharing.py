@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sampan.engine.events import EventBus
 from sampan.engine.trusting import Trust
 from sampan.errors import InvalidArgument, NotFound, PermissionDenied, SampanError, Unavailable
+from sampan.image.model import IndexHere
 from sampan.image.pulling import Pulled, Puller
 from sampan.image.pushing import Pusher
 from sampan.image.remote import describe_remote
@@ -158,17 +160,29 @@ class BuildPublisher:
 
     async def publish(self, reference: Reference, tell: Callable[[str], None]) -> None:
         """Push what the name stands for."""
-
-        def progress(line: Line) -> None:
-            if line.id and line.status in ("Pushed", "Layer already exists"):
-                tell(f"pushing layer {line.id}")
-
         await self.sharing.push(
             str(reference),
             reference.tag or "",
             credentials=await self.credentials_of(reference.registry),
-            progress=progress,
+            progress=partial(_tell_layer, tell),
         )
+
+    async def publish_digest(
+        self, name: Reference, images: Sequence[Image], index: IndexHere | None, tell: Callable[[str], None]
+    ) -> None:
+        """Push without a tag."""
+        await self.sharing.pusher.push_digest(
+            name,
+            images,
+            index,
+            credentials=await self.credentials_of(name.registry),
+            progress=partial(_tell_layer, tell),
+        )
+
+
+def _tell_layer(tell: Callable[[str], None], line: Line) -> None:
+    if line.id and line.status in ("Pushed", "Layer already exists"):
+        tell(f"pushing layer {line.id}")
 
 
 def credentials_in(accounts: Mapping[str, Credentials]) -> CredentialsOf:

@@ -6,13 +6,13 @@ Holds: a manifest that an image came with is used as long as all that it names i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import SampanError
 from sampan.image.attachments import find_attachments
-from sampan.image.model import Image
+from sampan.image.model import Image, IndexHere
 from sampan.oci import media_type
 from sampan.oci.descriptor import Descriptor, decode_descriptor
 from sampan.oci.digest import Digest
@@ -75,6 +75,14 @@ def find_platforms(store: ImageStore, reference: Reference) -> Platforms | None:
             images[manifest.digest] = image
     platforms = Platforms(index, images, find_attachments(store.content, index))
     return platforms if len(images) > 1 or platforms.is_whole else None
+
+
+def as_platforms(store: ImageStore, index: IndexHere, images: Iterable[Image]) -> Platforms:
+    """An index and its images, whatever they are called."""
+    decoded = decode_index(index.raw, index.descriptor.media_type)
+    manifests = ((kept_manifest(store, image), image) for image in images)
+    known = {manifest.digest: image for manifest, image in manifests if manifest is not None}
+    return Platforms(decoded, known, find_attachments(store.content, decoded))
 
 
 def kept_manifest(store: ImageStore, image: Image) -> Manifest | None:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 
 from sampan.errors import NotFound
 from sampan.image.attachments import artifact_type_of, iter_blobs, subject_of
-from sampan.image.model import Image
+from sampan.image.model import Image, IndexHere
 from sampan.image.packaging import (
     Platforms,
+    as_platforms,
     as_schema_2,
     find_platforms,
     is_zstd,
@@ -102,6 +103,25 @@ class Pusher:
         progress(Line("", aux={"Tag": name, "Digest": str(descriptor.digest), "Size": descriptor.size}))
         return Pushed(name, descriptor)
 
+    async def push_digest(
+        self,
+        name: Reference,
+        images: Sequence[Image],
+        index: IndexHere | None,
+        *,
+        credentials: Credentials = ANONYMOUS,
+        progress: Progress = ignore,
+    ) -> Descriptor:
+        """Push images that have their manifests, and the index of them, without a tag."""
+        repository = self._registries.open(name, credentials, push=True)[-1]
+        sending = _Sending(repository, name, progress)
+        if index is not None:
+            platforms = await asyncio.to_thread(as_platforms, self._store, index, images)
+            return await self._push_index(platforms, sending, "")
+        pushed = await self._push_image(images[0], sending, "")
+        await asyncio.to_thread(self._record, images[0], pushed, name)
+        return pushed.written.descriptor
+
     def tags(self, name: Reference) -> list[Reference]:
         """The tags that a repository has here."""
         known = (parse_name(text) for image in self._store.list() for text in image.references)
@@ -161,12 +181,12 @@ class Pusher:
         docker = any(child.media_type == media_type.DOCKER_MANIFEST for child in children)
         raw, kind = platforms.encode(children)
         try:
-            await sending.repository.put_manifest(name, raw, kind)
+            await sending.repository.put_manifest(name or str(Digest.of(raw)), raw, kind)
         except ManifestRefused:
             if not docker or kind == media_type.DOCKER_LIST:
                 raise
             raw, kind = platforms.encode(children, docker=True)
-            await sending.repository.put_manifest(name, raw, kind)
+            await sending.repository.put_manifest(name or str(Digest.of(raw)), raw, kind)
         return Descriptor.of(raw, kind)
 
     async def _push_attestation(self, manifest: Manifest, sending: _Sending) -> None:

@@ -97,7 +97,7 @@ def test_options_of_an_image() -> None:
     [
         ("nonsense", "", ""),
         ("image", "push", "perhaps"),
-        ("image", "push-by-digest", "true"),
+        ("image", "registry.insecure", "true"),
         ("image", "store", "false"),
         ("image", "compression", "estargz"),
         ("image", "compression-level", "10"),

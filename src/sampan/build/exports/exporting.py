@@ -73,19 +73,30 @@ class Exporting:
             "exporting to image", self._product.only.solved.compiled.trailing
         ) as vertex:
             package = await pack_product(self._product, options, self._attestors, vertex)
-            await self._product.services.blocking.run(keep_package, self._images, package, texts)
+            kept = [] if options.by_digest else texts
+            await self._product.services.blocking.run(keep_package, self._images, package, kept)
             if options.push:
-                await self._push(names, vertex)
+                await self._push(names, package, vertex, by_digest=options.by_digest)
             vertex.result = package.root.digest.short
         self.image_id = suitable_id(package)
         return describe_package(package, texts)
 
-    async def _push(self, names: Sequence[Reference], vertex: Vertex) -> None:
+    async def _push(
+        self, names: Sequence[Reference], package: Package, vertex: Vertex, *, by_digest: bool
+    ) -> None:
         if self._publisher is None:
             raise Unsupported("push: this builder reaches no registry")
+
+        def tell(line: str) -> None:
+            vertex.status(line, 0, completed=True)
+
         for name in names:
-            await self._publisher.publish(name, lambda line: vertex.status(line, 0, completed=True))
-            vertex.status(f"pushing manifest for {name}", 0, completed=True)
+            if by_digest:
+                images = [self._images.get(packed.image.id) for packed in package.images]
+                await self._publisher.publish_digest(name, images, package.index, tell)
+            else:
+                await self._publisher.publish(name, tell)
+            tell(f"pushing manifest for {name}")
 
     async def _archive(self, options: ExportOptions, send: Send) -> dict[str, str]:
         names = self._names or options.names

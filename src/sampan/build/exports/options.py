@@ -32,7 +32,7 @@ _IMAGES = (
     *("rewrite-timestamp", "buildinfo", "buildinfo-attrs", "oci-artifact"),
 )
 _KNOWN = {
-    IMAGE: (*_IMAGES, "push", "unpack", "store"),
+    IMAGE: (*_IMAGES, "push", "push-by-digest", "name-canonical", "unpack", "store"),
     DOCKER: (*_IMAGES, "dest", "tar", "push", "unpack", "store"),
     OCI: (*_IMAGES, "dest", "tar"),
     LOCAL: ("dest", "platform-split"),
@@ -42,9 +42,7 @@ _KNOWN = {
 # What may be said only as it is anyway.
 _FIXED = {
     "store": True,
-    "push-by-digest": False,
     "registry.insecure": False,
-    "name-canonical": False,
     "prefer-nondist-layers": False,
 }
 
@@ -56,6 +54,8 @@ class ExportOptions:
     kind: str = IMAGE
     names: tuple[Reference, ...] = ()
     push: bool = False
+    by_digest: bool = False
+    """Whether what is pushed has its digest there, and no tag; nor is the name given here."""
     packing: Packing | None = None
     docker_types: bool = False
     annotations: Annotations = field(default_factory=Annotations)
@@ -88,17 +88,17 @@ def parse_options(kind: str, attributes: Mapping[str, str]) -> ExportOptions:
     packing = _packing(attributes)
     if pushes and form == DOCKER:
         raise InvalidArgument("--output type=docker: push is not for archives", hint="say type=image")
-    names = _names(attributes.get("name", ""))
     return ExportOptions(
         form,
-        names,
-        pushes,
-        packing,
-        not _flag(kind, attributes, "oci-mediatypes", default=True),
-        parse_annotations(attributes),
-        _flag(kind, attributes, "platform-split") if "platform-split" in attributes else None,
-        _flag(kind, attributes, "rewrite-timestamp"),
-        _flag(kind, attributes, "oci-artifact"),
+        names=_names(attributes.get("name", "")),
+        push=pushes,
+        by_digest=_flag(kind, attributes, "push-by-digest"),
+        packing=packing,
+        docker_types=not _flag(kind, attributes, "oci-mediatypes", default=True),
+        annotations=parse_annotations(attributes),
+        splits=_flag(kind, attributes, "platform-split") if "platform-split" in attributes else None,
+        rewrites_times=_flag(kind, attributes, "rewrite-timestamp"),
+        has_artifacts=_flag(kind, attributes, "oci-artifact"),
     )
 
 
