@@ -87,6 +87,12 @@ def test_anonymous_volumes_go_with_rm_but_not_from_under_others(cli: CommandLine
     wait_until(lambda: cli.out("volume", "ls", "-q") == "named", "the anonymous volume is gone")
 
 
+def test_a_container_that_was_only_created_lends_filled_volumes(filled: EngineProcess) -> None:
+    filled.docker("create", "--name", "lender", "-v", "/data", "filled")
+    read = filled.docker("run", "--rm", "--volumes-from", "lender", "busybox", "cat", "/data/sub/file")
+    assert read.stdout == "hello\n"
+
+
 def test_what_stands_for_something_else_is_not_pruned(volumes: EngineProcess) -> None:
     """A volume with options may be on another machine: Docker leaves it to its owner, and so do we."""
     volumes.docker("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "elsewhere")

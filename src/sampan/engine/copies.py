@@ -72,6 +72,14 @@ class Copies:
                 return True
         return False
 
+    async def fill_volumes(self, container: Container) -> None:
+        """Give its new volumes the image's content without a start: another container is to share them."""
+        new = [
+            point for point in container.document.mounts if point.copy_up and point.filesystem in ("", "bind")
+        ]
+        if new and not container.state.started_ns:
+            await self._write_stopped(container, lambda _: None)
+
     def export(self, container: Container, out: Writable) -> None:
         """Write the root filesystem as it is on the disk, without mounts. Blocking: for a thread."""
         mount = self._snapshots.mount(container.id)

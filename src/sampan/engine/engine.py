@@ -46,7 +46,7 @@ from sampan.engine.tasks import Background
 from sampan.engine.threads import start_thread
 from sampan.engine.trash import Trash
 from sampan.engine.volumes import Volumes
-from sampan.errors import Conflict, InvalidArgument
+from sampan.errors import Conflict, InvalidArgument, NotFound
 from sampan.image.store import ImageNotFound, ImageStore
 from sampan.image.variants import PlatformNotHere
 from sampan.metadata.containers import ContainerTable
@@ -179,9 +179,16 @@ class Engine:
             )
         with contextlib.suppress(ImageNotFound, PlatformNotHere):  # said when all else is in order
             await self.sharing.trust.examine(self.images.resolve(create.image, platform), create.image)
+        await self._fill_shared_volumes(create)
         container = self.containers.create(name, create, platform)
         host = container.host_config
         return container, [*plan_warnings(host), *plan_limit_warnings(host, read_bounds())]
+
+    async def _fill_shared_volumes(self, create: ContainerCreate) -> None:
+        """A container that was only created lends its volumes, too, with what its image has there."""
+        for entry in (create.host_config and create.host_config.volumes_from) or ():
+            with contextlib.suppress(NotFound):  # which the creation tells
+                await self.copies.fill_volumes(self.containers.find(entry.partition(":")[0]))
 
     def require_attachable(self, container: Container) -> None:
         """Attaching needs a container that runs or may still be started."""
