@@ -24,6 +24,7 @@ CLIENTS = {
     "buildx-0.13": ("trixie", "docker-buildx", "usr/libexec/docker/cli-plugins/docker-buildx"),
     "compose": ("sid", "docker-compose", "usr/libexec/docker/cli-plugins/docker-compose"),
     "cosign": ("sid", "cosign", "usr/bin/cosign"),
+    "cosign-2": ("trixie", "cosign", "usr/bin/cosign"),
     "docker": ("sid", "docker-cli", "usr/bin/docker"),
     "docker-20.10": ("bookworm", "docker.io", "usr/bin/docker"),
 }

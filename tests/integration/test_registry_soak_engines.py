@@ -19,7 +19,7 @@ from image_archives import make_docker_archive, make_tar, sha256
 from integration.engine_process import CommandLine, EngineProcess, running_engine
 from integration.served_registry import ServedRegistry, served_registry
 
-SOAK_S = float(os.environ.get("REGISTRY_SOAK", "4"))
+SOAK_S = float(os.environ.get("REGISTRY_SOAK", "2"))
 CLIENTS_EACH = 5
 TAGS = ("1", "2", "latest")
 # Images share layers, so that clients meet on the same blobs.

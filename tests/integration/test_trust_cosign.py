@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cosign itself on both sides: it verifies what we sign, and we verify what it signs, in each of its ways.
+"""cosign itself on both sides, 2 and 3: it verifies what we sign, and we verify what it signs, in each of its ways.
 
 On our own registry, which lists referrers, and on Debian's docker-registry, where such a list is a tag. No engine.
 """
@@ -22,11 +22,10 @@ from integration.registry_process import running_registry
 from integration.served_registry import MANIFEST, Client, served_registry
 
 PASSPHRASE = "open sesame"
-CLASSIC = ("--new-bundle-format=false",)
-WAYS = {
-    "a bundle": (),
-    "a tag": CLASSIC,
-    "a referrer": (*CLASSIC, "--registry-referrers-mode=oci-1-1"),
+WAYS = {  # the version of cosign, and its words
+    "a bundle": (3, ("--signing-config", "unlogged.json", "--trusted-root", "nobody.json")),
+    "a tag": (2, ("--tlog-upload=false",)),
+    "a referrer": (2, ("--tlog-upload=false", "--registry-referrers-mode=oci-1-1")),
 }
 
 
@@ -60,9 +59,9 @@ class Place:
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout.strip()
 
-    def cosign(self, *words: str) -> str:
-        done = self.run(client_path("cosign"), *words)
-        assert done.returncode == 0, (words, done.stderr)
+    def cosign(self, *words: str, version: int = 3) -> str:
+        done = self.run(client_path("cosign" if version == 3 else f"cosign-{version}"), *words)
+        assert done.returncode == 0, (version, words, done.stderr)
         return done.stdout.strip()
 
     def push(self, name: str) -> str:
@@ -72,13 +71,15 @@ class Place:
         digest = self.sampan("copy", "-q", f"docker-archive:{archive}", f"docker://{self.host}/{name}:1")
         return f"{self.host}/{name}@{digest}"
 
-    def cosign_signs(self, pinned: str, *words: str, key: str = "ada") -> None:
-        offline = ("--use-signing-config=false", "--tlog-upload=false")  # no public log is reached from here
-        self.cosign("sign", "-y", "--key", f"{key}.key", *offline, *words, pinned)
+    def cosign_signs(self, pinned: str, way: str, *words: str, key: str = "ada") -> None:
+        version, options = WAYS[way]
+        self.cosign("sign", "-y", "--key", f"{key}.key", *options, *words, pinned, version=version)
 
-    def cosign_verifies(self, pinned: str, *words: str, key: str = "ada") -> list[dict[str, object]]:
-        said = self.cosign("verify", "--key", f"{key}.pub", "--insecure-ignore-tlog", *words, pinned)
-        found: list[dict[str, object]] = json.loads(said)
+    def cosign_verifies(
+        self, pinned: str, *words: str, key: str = "ada", version: int = 3
+    ) -> list[dict[str, object]]:
+        options = ("--key", f"{key}.pub", "--insecure-ignore-tlog", *words)  # there is no public log
+        found: list[dict[str, object]] = json.loads(self.cosign("verify", *options, pinned, version=version))
         return found
 
 
@@ -94,6 +95,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         found = Place(registry.host, folder)
         found.sampan("trust", "key", "generate", "ada")
         found.cosign("generate-key-pair", "--output-key-prefix", "theirs")
+        found.cosign("signing-config", "create", "--out", "unlogged.json")
+        found.cosign("trusted-root", "create", "--out", "nobody.json")
         yield found
 
 
@@ -104,7 +107,10 @@ def test_cosign_verifies_what_we_sign(place: Place) -> None:
         place.sampan("trust", "sign", "--key", f"{key}.key", "-a", "commit=4f2a", *words, pinned)
         (one,) = place.cosign_verifies(pinned, "-a", "commit=4f2a", key=key)
         assert one["optional"] == {"commit": "4f2a"}
-    (_,) = place.cosign_verifies(pinned, *CLASSIC, key="theirs")
+        if words:
+            place.cosign_signs(pinned, "a bundle", key="theirs")
+            place.sampan("trust", "verify", "--key", "theirs.pub", pinned)
+    (_,) = place.cosign_verifies(pinned, key="theirs", version=2)
     wrong = ("verify", "--insecure-ignore-tlog", "--key", "ada.pub", pinned)
     assert place.run(client_path("cosign"), *wrong).returncode != 0
     tag = pinned.partition("@")[2].replace(":", "-") + ".sig"
@@ -113,14 +119,16 @@ def test_cosign_verifies_what_we_sign(place: Place) -> None:
     found = client.ask("HEAD", f"{manifests}/{tag}", headers={"Accept": MANIFEST})
     assert client.ask("DELETE", f"{manifests}/{found['Docker-Content-Digest']}").status == 202
     client.close()
-    (_,) = place.cosign_verifies(pinned, "--experimental-oci11", key="theirs")  # by the referrer alone
+    (_,) = place.cosign_verifies(
+        pinned, "--experimental-oci11", key="theirs", version=2
+    )  # the referrer alone
 
 
-@on("ours", "docker-registry")
+@on("docker-registry")
 def test_we_verify_what_cosign_signs_in_each_way_and_revoke_it(place: Place) -> None:
     pinned = place.push("by-cosign")
-    for way, words in WAYS.items():
-        place.cosign_signs(pinned, *words, "-a", f"way={way}", key="theirs")
+    for way in WAYS:
+        place.cosign_signs(pinned, way, "-a", f"way={way}", key="theirs")
     listed = place.sampan("trust", "verify", "--key", "theirs.pub", "--format", "json", pinned)
     assert {one["annotations"]["way"]: one["reference"] for one in json.loads(listed)} == {
         way: "" if way == "a bundle" else f"{place.host}/by-cosign" for way in WAYS
@@ -129,13 +137,13 @@ def test_we_verify_what_cosign_signs_in_each_way_and_revoke_it(place: Place) -> 
     refused = place.run(*SAMPAN, "trust", "verify", "--key", "ada.pub", pinned)
     assert "is not by ada.pub" in refused.stderr
     assert "for any name" in place.sampan("trust", "inspect", pinned)
-    place.cosign_signs(pinned)
+    place.cosign_signs(pinned, "a bundle")
     for _ in range(2):  # the second time finds the first
         place.sampan("trust", "sign", "--key", "ada.key", pinned)
         place.sampan("trust", "sign", "--key", "ada.key", "--new-bundle-format", "-a", "a=b", pinned)
     assert "Removed 3 signatures" in place.sampan("trust", "revoke", "-y", "--key", "theirs.pub", pinned)
-    for words in ((), CLASSIC):
-        place.cosign_verifies(pinned, *words)
+    for version in (2, 3):
+        place.cosign_verifies(pinned, version=version)
     assert "Removed 3 signatures" in place.sampan("trust", "revoke", "-y", pinned)
     assert "no signatures" in place.sampan("trust", "inspect", pinned)
 
@@ -149,5 +157,5 @@ def test_signatures_come_along_with_a_copy(place: Place) -> None:
     place.sampan("copy", "-q", "--referrers", f"docker://{pinned}", layout)
     place.sampan("copy", "-q", "--referrers", layout, f"docker://{place.host}/else/where:1")
     elsewhere = f"{place.host}/else/where@{pinned.partition('@')[2]}"
-    for words in ((), CLASSIC):
-        place.cosign_verifies(elsewhere, *words)
+    for version in (2, 3):
+        place.cosign_verifies(elsewhere, version=version)
