@@ -14,7 +14,7 @@ import contextlib
 import os
 import signal
 
-from sampan.linux import namespace, process
+from sampan.linux import credentials, namespace, process
 from sampan.linux.cgroup import discover_hierarchies
 from sampan.linux.socket import seqpacket_pair
 from sampan.runtime.container import plan_cgroup, release
@@ -159,8 +159,8 @@ class _Joiner:
         self.stage = "join namespaces"
         namespace.setns(self.pidfd, self.namespaces & ~namespace.CLONE_NEWPID)
         if any(entry["type"] == "user" for entry in namespaces_of(self.spec)):
-            os.setresgid(0, 0, 0)
-            os.setresuid(0, 0, 0)
+            credentials.set_group(0)
+            credentials.set_user(0)
         os.setsid()
         process.join_new_session_keyring("_ses")
         console = self._set_up_streams()

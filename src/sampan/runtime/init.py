@@ -12,7 +12,7 @@ import gc
 import os
 import socket
 
-from sampan.linux import mount, namespace, process
+from sampan.linux import credentials, mount, namespace, process
 from sampan.linux.syscall import SyscallError
 from sampan.runtime.failure import encode_failure
 from sampan.runtime.hooks import run_hooks
@@ -158,8 +158,8 @@ class _Init:
             self.channel.expect("mapped")
         if order.namespace("user") is not None:
             self.stage = "become root of the user namespace"
-            os.setresgid(0, 0, 0)
-            os.setresuid(0, 0, 0)
+            credentials.set_group(0)
+            credentials.set_user(0)
         if order.has("cgroup"):  # only now, so that its root is the group just entered
             self.stage = "enter cgroup namespace"
             namespace.unshare(namespace.CLONE_NEWCGROUP)

@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 
-from sampan.linux import capability, process
+from sampan.linux import capability, credentials, process
 from sampan.linux.seccomp import install_filter
 from sampan.runtime.failure import ExecFailed
 from sampan.runtime.lookup import exec_failure, find_program
@@ -77,9 +77,9 @@ class Program:
         set_profile(self.process)
         capability.limit_bounding_set(wanted["bounding"])
         set_groups(user.get("additionalGids") or [])
-        os.setresgid(*[user.get("gid") or 0] * 3)
+        credentials.set_group(user.get("gid") or 0)
         process.prctl(process.PR_SET_KEEPCAPS, 1)
-        os.setresuid(*[self.uid] * 3)
+        credentials.set_user(self.uid)
         if self.dies_with_parent:  # only now: the kernel forgets it when the user changes
             process.set_parent_death_signal(signal.SIGKILL)
         os.umask(0o022 if user.get("umask") is None else user["umask"])
@@ -130,7 +130,7 @@ def apply_capabilities(wanted: dict[str, int]) -> None:
 def set_groups(gids: list[int]) -> None:
     """Set the supplementary groups; a user namespace with setgroups denied has none to set."""
     try:
-        os.setgroups(gids)
+        credentials.set_groups(gids)
     except PermissionError:
         if gids:
             raise
