@@ -16,7 +16,7 @@ from sampan.build.files.upper import Upper
 from sampan.build.files.view import open_view
 from sampan.build.modes import made_folder_mode, parse_mode_change
 from sampan.build.origins import Origin, open_origin
-from sampan.build.owners import resolve_owner, resolve_user_ids
+from sampan.build.owners import resolve_owner
 from sampan.build.patterns import PatternSet
 from sampan.build.services import StepServices
 from sampan.build.steps import CopyStep, WorkdirStep
@@ -96,7 +96,7 @@ def write_workdir(services: StepServices, step: WorkdirStep, active: str, parent
         open_view(services.lowers(parent), services.workplace.empty) as below,
         _open_upper(services, active, below) as upper,
     ):
-        owner = resolve_user_ids(below, step.user) if step.user else (0, 0)
+        owner = resolve_owner(below, step.user) if step.user else (0, 0)
         name = upper.resolve(step.path)
         if upper.lookup(name) is None:
             upper.make_folders(name, owner=owner)

@@ -8,15 +8,10 @@ from sampan.runtime.user import resolve_user
 
 
 def resolve_owner(root_fd: int, text: str) -> tuple[int, int]:
-    """``--chown``: a name brings its primary group, a bare number is both ids."""
-    if text.count(":") > 1 or text.startswith(":"):
+    """``--chown``, and USER for WORKDIR: a name brings its primary group, a bare number is both ids."""
+    if text.count(":") > 1:
         raise InvalidArgument(f"invalid chown flag: {text}")
     if text.isascii() and text.isdecimal():
         return int(text), int(text)
-    return resolve_user_ids(root_fd, text)
-
-
-def resolve_user_ids(root_fd: int, text: str) -> tuple[int, int]:
-    """USER as numbers; nothing is root."""
     user = resolve_user(root_fd, text)
     return user.uid, user.gid
