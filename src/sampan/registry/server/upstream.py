@@ -18,11 +18,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sampan.errors import NotFound, SampanError
-from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.reference import DEFAULT_REGISTRY, Reference
 from sampan.registry import repository as remote
 from sampan.registry.credentials import ANONYMOUS, Credentials
+from sampan.registry.server.contents import Contents
 from sampan.registry.server.errors import Refusal, blob_unknown, manifest_unknown
 from sampan.registry.server.protocol.call import Call
 from sampan.registry.server.storage.index import Record
@@ -70,6 +70,7 @@ class Upstreams:
         self._telemetry = telemetry
         self._checked: dict[tuple[str, str], float] = {}
         self._transits: dict[tuple[str, Digest], Transit] = {}
+        self._contents = Contents()
 
     def rule_for(self, name: str) -> CacheRule | None:
         """The rule of a repository that is a cache."""
@@ -100,7 +101,7 @@ class Upstreams:
     async def blob(self, call: Call, repository: Repository, digest: Digest) -> Transit:
         """A blob that is not here, on its way. Raises Refusal if it is nowhere."""
         rule = self.rule_for(repository.name)
-        descriptor = await call.block(_find_descriptor, repository, digest) if rule else None
+        descriptor = await call.block(self._contents.find, repository, digest) if rule else None
         if rule is None or descriptor is None:
             raise blob_unknown(digest)
         key = (repository.name, digest)
@@ -115,7 +116,7 @@ class Upstreams:
         """How large a blob is that is not here; None if it is no cache's."""
         if self.rule_for(repository.name) is None:
             return None
-        descriptor = await call.block(_find_descriptor, repository, digest)
+        descriptor = await call.block(self._contents.find, repository, digest)
         return descriptor.size if descriptor else None
 
     async def tags(self, repository: Repository) -> list[str]:
@@ -204,15 +205,6 @@ def call_digest(reference: str) -> Digest | None:
     """The digest that a reference is, if it is one; it has been checked."""
     algorithm, colon, hexadecimal = reference.partition(":")
     return Digest(algorithm, hexadecimal) if colon else None
-
-
-def _find_descriptor(repository: Repository, digest: Digest) -> Descriptor | None:
-    """What a manifest that is here says of a blob: only such are fetched."""
-    for record in repository.index().manifests.values():
-        for blob in repository.document(record).blobs:
-            if blob.digest == digest:
-                return blob
-    return None
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ import pytest
 from sampan.oci.descriptor import Descriptor, encode_descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.media_type import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from sampan.registry.server.contents import Contents
 from sampan.registry.server.errors import Refusal
 from sampan.registry.server.storage.collect import Grace, collect
 from sampan.registry.server.storage.quota import Quotas, repository_bytes
@@ -316,6 +317,25 @@ def test_copies_that_somebody_was_killed_while_making_go_when_they_are_old(store
     assert all(partial.exists() for partial in partials)
     collect(store, NOW)
     assert not any(partial.exists() for partial in partials)
+
+
+def test_what_a_manifest_consists_of_is_read_once(store: Store) -> None:
+    repository = store.repository("a/b")
+    small = manifest(b"layer")
+    large = manifest(*(b"%d" % number for number in range(200)))
+    for raw in (small, large):
+        store.put_manifest(repository, raw, OCI_MANIFEST, None, [], is_complete=False)
+    contents = Contents()
+    layer, many = Digest.of(b"layer"), Digest.of(b"199")
+    for digest in (layer, many):
+        found = contents.find(repository, digest)
+        assert found is not None
+        assert found.digest == digest
+    assert contents.find(repository, Digest.of(b"none")) is None
+    for raw in (small, large):
+        os.unlink(repository.blob(Digest.of(raw)))
+    assert contents.find(repository, layer) is not None
+    assert contents.find(repository, many) is None, "what is large is read each time"
 
 
 def test_more_names_than_a_file_may_have_become_a_copy(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
