@@ -25,9 +25,7 @@ class Contents:
 
     def find(self, repository: Repository, digest: Digest) -> Descriptor | None:
         """What a manifest says of a blob: only such are fetched."""
-        for record in reversed(
-            repository.index().manifests.values()
-        ):  # of the last one that came, most likely
+        for record in repository.index().manifests.values():
             found = self._blobs(repository, record).get(digest)
             if found is not None:
                 return found
