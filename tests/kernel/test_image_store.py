@@ -21,10 +21,13 @@ import pytest
 import zstandard
 
 from image_archives import make_config, make_docker_archive, make_layout, make_tar, sha256
+from sampan.archive.packing import Packing
 from sampan.content.store import ContentStore
 from sampan.errors import Conflict, DataCorrupt, DiskFull, InvalidArgument, SampanError
+from sampan.image.packaging import kept_manifest, make_manifest
 from sampan.image.store import ImageNotFound, ImageStore, LayerInfo
 from sampan.metadata.database import Database
+from sampan.oci.media_type import Compression
 from sampan.oci.run_config import RunConfig
 from sampan.snapshot.store import SnapshotStore
 
@@ -272,6 +275,36 @@ def make_image_here(scene: Scene) -> str:
         }
     ).encode()
     return scene.store.create(config, [LayerInfo(written.diff_id)], references=["made:1"]).id.hex
+
+
+def test_a_blob_of_two_places_goes_with_the_last_of_them(scene: Scene) -> None:
+    other = make_tar([("other", b"")])
+    scene.load(make_docker_archive([BASE, TOP], "a:1"))
+    scene.load(make_docker_archive([other, TOP], "b:1"))
+    layers = scene.store.layers
+    layers.table.set_blob(str(scene.store.resolve("b:1").chain_ids[-1]), None)
+    layers.is_pinned = lambda _: True
+    scene.store.remove("a:1")
+    scene.store.remove("b:1")
+    assert scene.blobs()
+    layers.is_pinned = lambda _: False
+    layers.remove_unused()
+    assert scene.is_empty()
+
+
+def test_a_blob_that_only_a_manifest_names_lives_as_long_as_the_image(scene: Scene) -> None:
+    make_image_here(scene)
+    image = scene.store.resolve("made:1")
+    (chain,) = map(str, image.chain_ids)
+    scene.store.layers.ensure_blob(chain)
+    forced = scene.store.layers.ensure_blob(chain, Packing(Compression.ZSTD, is_forced=True))
+    assert forced.media_type.endswith("+zstd")
+    manifest = make_manifest(scene.store, image, [forced])
+    scene.store.keep([(image.config, manifest)], names=["made:1"], documents=[manifest.raw])
+    scene.reopen()
+    assert kept_manifest(scene.store, scene.store.resolve("made:1")) == manifest
+    scene.store.remove("made:1")
+    assert scene.is_empty()
 
 
 def test_import_makes_an_image_of_a_tar(scene: Scene) -> None:

@@ -275,6 +275,7 @@ class LayerStore:
     def _remove_unpinned(self, record: LayerRecord) -> bool:
         if self.is_pinned(record.snapshot) or self.claims.is_pinned(record.chain_id):
             return False
+        record = self.table.get(record.chain_id) or record  # another's blob may have come to it meanwhile
         try:
             with self._database.transaction():
                 self.table.remove(record.chain_id)
@@ -283,9 +284,18 @@ class LayerStore:
             return False
         except SnapshotNotFound:
             self.table.remove(record.chain_id)
-        if record.blob is not None and not self.table.by_diff_id(record.diff_id):
-            self._content.remove(decode_descriptor(dict(record.blob), "layer").digest)
+        self._let_blob_go(record)
         return True
+
+    def _let_blob_go(self, record: LayerRecord) -> None:
+        """The same layer elsewhere keeps the blob, and removes it in its turn."""
+        if record.blob is None:
+            return
+        heirs = self.table.by_diff_id(record.diff_id)
+        if not heirs:
+            self._content.remove(decode_descriptor(dict(record.blob), "layer").digest)
+        elif all(heir.blob is None for heir in heirs):
+            self.table.set_blob(heirs[0].chain_id, record.blob)
 
     def _discard(self, name: str) -> None:
         """Remove a snapshot that has a passing name still; after `name` it has none."""
