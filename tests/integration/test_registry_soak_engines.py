@@ -66,7 +66,7 @@ class Scene:
                 self.pulled += 1
 
     def succeeds(self, line: CommandLine, *words: str) -> bool:
-        done = line(*words, check=False)
+        done = line(*words, check=False, timeout=180)
         if done.returncode and not self.may_fail:
             self.wrong.append(f"{line.name} {words}: {done.stderr}")
         if done.returncode and not done.stderr.strip():

@@ -48,7 +48,7 @@ class Place:
             argv,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             stdin=subprocess.DEVNULL,
             env=environment,
             cwd=self.folder,
