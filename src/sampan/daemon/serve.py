@@ -19,6 +19,7 @@ from sampan.api.connection import Connection
 from sampan.daemon.configuration import cache_limits, configuration_path, read_policy, registry_settings
 from sampan.daemon.diagnosis import log_activity
 from sampan.daemon.hostfacts import read_host
+from sampan.daemon.memory import Memory
 from sampan.daemon.open_files import raise_open_files
 from sampan.engine.engine import Engine
 from sampan.errors import Conflict, InvalidArgument, Unsupported
@@ -44,6 +45,7 @@ def serve(roots: Roots, options: Options, configuration: Configuration) -> None:
 
 
 async def _serve(roots: Roots, options: Options, configuration: Configuration) -> None:
+    memory = Memory()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -76,7 +78,9 @@ async def _serve(roots: Roots, options: Options, configuration: Configuration) -
     listeners = [await _listen(runner, path) for path in paths]
     logger.info("engine ready: process %d, %s", os.getpid(), ", ".join(paths))
     _tell_ready(options)
+    tending = asyncio.get_running_loop().create_task(memory.tend(), name="memory")
     await stop.wait()
+    tending.cancel()
     logger.info("engine stopping; containers go on")
     for path in paths:
         os.unlink(path)
