@@ -12,7 +12,7 @@ from binascii import a2b_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Protocol
 
     from sampan.client.jsontext import Json
@@ -171,12 +171,12 @@ def format_bytes(count: int) -> str:
 
 
 def format_status(status: Json) -> str:
-    """``transferring context: 1.05MB / 2.10MB done``."""
+    """``transferring context: 1.05MB / 2.10MB``."""
     current, total = status.get("current") or 0, status.get("total") or 0
     amount = f" {format_bytes(current)}" if current else ""
     if total:
         amount = f" {format_bytes(current)} / {format_bytes(total)}"
-    return f"{status['name']}{amount}{' done' if status.get('completed') else ''}"
+    return f"{status['name']}{amount}"
 
 
 class SilentProgress:
@@ -193,18 +193,3 @@ class SilentProgress:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-class RawProgress(SilentProgress):
-    """``--progress=rawjson``: the events as they come, one a line."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__()
-        self._say = say
-
-    def event(self, event: Json) -> None:
-        """Print it."""
-        from sampan.client.jsontext import encode_json
-
-        super().event(event)
-        self._say(encode_json(event).decode())

@@ -18,7 +18,7 @@ from _signal import (  # type: ignore[import-not-found] # `signal` itself loads 
 )
 
 from sampan.cli.output import STDERR, write_all
-from sampan.cli.progress import Trace, format_status
+from sampan.cli.progress import Trace, format_status, format_warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _INTERVAL_S = 0.15
 _LOG_LINES = 6
-_BLUE, _RED, _PLAIN = "\x1b[34m", "\x1b[31m", "\x1b[0m"
+_BLUE, _RED, _YELLOW, _PLAIN = "\x1b[34m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
+_COLOURS = {"ERROR ": _RED, "CANCELED ": _YELLOW}
 _ERASE_BELOW = "\x1b[J"
 
 
@@ -90,12 +91,14 @@ def frame(trace: Trace, began_ns: int, now_ns: int, *, finished: bool) -> Iterat
     yield f"[+] Building {seconds:.1f}s ({done}/{len(vertices)}){state}", "", ""
     for vertex in vertices:
         yield from _vertex_lines(vertex, now_ns)
+        if vertex is vertices[0]:  # the one that reads the Dockerfile
+            yield from ((f" => WARN: {format_warning(warning)}", "0.0s", "") for warning in trace.warnings)
 
 
 def _vertex_lines(vertex: Vertex, now_ns: int) -> Iterator[tuple[str, str, str]]:
     running = vertex.completed_ns is None
-    outcome = "ERROR " if vertex.error else "CACHED " if vertex.cached else ""
-    colour = _RED if vertex.error else "" if running else _BLUE
+    outcome = _outcome(vertex)
+    colour = "" if running else _COLOURS.get(outcome, _BLUE)
     yield f" => {outcome}{vertex.name}", f"{vertex.seconds(now_ns):.1f}s", colour
     for status in vertex.statuses.values():
         yield (
@@ -105,6 +108,12 @@ def _vertex_lines(vertex: Vertex, now_ns: int) -> Iterator[tuple[str, str, str]]
         )
     for line in vertex.lines[-_LOG_LINES:] if running else ():
         yield f" => => # {line.partition(' ')[2]}", "", ""
+
+
+def _outcome(vertex: Vertex) -> str:
+    if vertex.error:
+        return "CANCELED " if vertex.error.endswith("cancelled") else "ERROR "
+    return "CACHED " if vertex.cached else ""
 
 
 def iter_frame(trace: Trace, now_ns: int) -> Iterator[str]:

@@ -75,7 +75,8 @@ class PlainProgress:
             return
         self._status_at[key] = now
         self._enter(vertex)
-        self._say(f"#{vertex.number} {format_status(event)}")
+        done = " done" if event.get("completed") else ""
+        self._say(f"#{vertex.number} {format_status(event)}{done}")
 
     def _warning(self, event: Json) -> None:
         """Below the vertex that read the Dockerfile, where BuildKit shows it."""

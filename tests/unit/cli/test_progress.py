@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Any
 
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sampan.cli.progress import Trace, format_bytes, format_status
 from sampan.cli.progress_live import LiveProgress, frame
 from sampan.cli.progress_plain import PlainProgress
+from sampan.cli.progress_raw import RawProgress
 
 SECOND = 1_000_000_000
 START = 1_000 * SECOND
@@ -205,3 +207,82 @@ def test_sizes_and_transfers_are_worded_as_buildkits() -> None:
     assert [format_bytes(n) for n in (5, 1500, 2_340_000)] == ["5B", "1.50kB", "2.34MB"]
     status = {"name": "x:", "current": 5, "total": 10, "completed": False}
     assert format_status(status) == "x: 5B / 10B"
+
+
+def raw(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    lines: list[str] = []
+    progress = RawProgress(lines.append, lambda: START + SECOND // 2)
+    for event in events:
+        progress.event(event)
+    progress.close()
+    return [json.loads(line) for line in lines]
+
+
+def test_raw_progress_is_buildx_s() -> None:
+    warning = {"type": "warning", "text": "Odd", "file": "Dockerfile", "line": 3, "last_line": 4, "url": "u"}
+    status = {
+        "type": "status",
+        "id": "a",
+        "name": "transferring",
+        "current": 5,
+        "total": 9,
+        "completed": True,
+    }
+    material = {"type": "material", "uri": "u", "digest": "d"}
+    begun, ended, said, moved, warned = raw(
+        [
+            vertex("a", "x"),
+            vertex("a", "x", end=1.25, cached=True),
+            log("a", b"hi\n"),
+            status,
+            warning,
+            material,
+        ]
+    )
+    digest = begun["vertexes"][0]["digest"]
+    assert begun == {"vertexes": [{"digest": digest, "name": "x", "started": "1970-01-01T00:16:40Z"}]}
+    assert ended["vertexes"][0]["completed"] == "1970-01-01T00:16:41.25Z"
+    assert ended["vertexes"][0]["cached"] is True
+    moment = "1970-01-01T00:16:40.5Z"
+    assert said == {"logs": [{"vertex": digest, "stream": 1, "data": "aGkK", "timestamp": moment}]}
+    assert moved["statuses"][0] == {
+        "id": "transferring",
+        "vertex": digest,
+        "name": "transferring",
+        "total": 9,
+        "current": 5,
+        "timestamp": moment,
+        "started": moment,
+        "completed": moment,
+    }
+    (told,) = warned["warnings"]
+    assert (told["vertex"], told["level"], told["url"]) == (digest, 1, "u")
+    assert b64decode(told["short"]) == b"Odd (line 3)"
+    assert told["range"] == [{"start": {"line": 3}, "end": {"line": 4}}]
+
+
+def test_the_live_view_says_what_came_of_each_step() -> None:
+    trace = Trace()
+    for event in (
+        vertex("a", "[internal] load build definition from Dockerfile", end=0.1),
+        {"type": "warning", "text": "Odd", "file": "Dockerfile", "line": 3},
+        {"type": "status", "id": "a", "name": "transferring:", "current": 5, "total": 0, "completed": True},
+        vertex("b", "one", end=0.1, cached=True),
+        vertex("c", "two", end=0.1, error="bad"),
+        vertex("d", "three", end=0.1, error="cancelled"),
+        vertex("e", "four", at=0.5),
+        log("e", b"".join(b"line %d\n" % number for number in range(9))),
+    ):
+        trace.take(event, START)
+    lines = [text for text, _, _ in frame(trace, START, START + SECOND, finished=False)]
+    assert lines == [
+        "[+] Building 1.0s (4/5)",
+        " => [internal] load build definition from Dockerfile",
+        " => => transferring: 5B",
+        " => WARN: Odd (line 3)",
+        " => CACHED one",
+        " => ERROR two",
+        " => CANCELED three",
+        " => four",
+        *(f" => => # line {number}" for number in range(3, 9)),
+    ]

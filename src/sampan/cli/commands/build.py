@@ -150,9 +150,13 @@ def _open_display(context: Context, kind: str) -> Any:
         from sampan.cli.progress_plain import PlainProgress
 
         return PlainProgress(context.out.note)
-    from sampan.cli.progress import RawProgress, SilentProgress
+    if kind == "rawjson":
+        from sampan.cli.progress_raw import RawProgress
 
-    return RawProgress(context.out.note) if kind == "rawjson" else SilentProgress()
+        return RawProgress(context.out.note)
+    from sampan.cli.progress import SilentProgress
+
+    return SilentProgress()
 
 
 def _failure(context: Context, problem: dict[str, Any]) -> Exit:

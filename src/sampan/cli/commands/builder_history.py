@@ -148,9 +148,9 @@ def _display(context: Context, kind: str, clock_ns: Callable[[], int]) -> _Shown
 
         return PlainProgress(context.out.note, clock_ns)
     if kind == "rawjson":
-        from sampan.cli.progress import RawProgress
+        from sampan.cli.progress_raw import RawProgress
 
-        return RawProgress(context.out.note)
+        return RawProgress(context.out.note, clock_ns)
     if kind == "tty":
         return _LastFrame(context.out.note, clock_ns)
     raise InvalidArgument(f"invalid progress type {kind}: must be one of plain, rawjson, tty")
