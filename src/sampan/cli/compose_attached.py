@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sampan.compose.project import Project
     from sampan.compose.running.attached import Attached, Ended
     from sampan.compose.running.project_work import ProjectWork, UpSettings
+    from sampan.compose.running.watching import Watcher
     from sampan.compose.steps import Plan
     from sampan.compose.watch_plan import Rule
 
@@ -73,6 +74,7 @@ class _Staying:
         self.display = display
         self.attached: Attached | None = None
         self._rules: list[Rule] = []
+        self._watcher: Watcher | None = None
         self._services = attached_services(options, project, wanted.targets)
         self._exit_from = options.text("exit-code-from")
         if self._exit_from and self._exit_from not in project.services:
@@ -116,7 +118,7 @@ class _Staying:
         if not self._rules:
             return
         display = open_progress(self.context, live=False)
-        watcher = make_watcher(
+        watcher = self._watcher = make_watcher(
             self.context, self.options, self.project, self._rules, display, settings.building
         )
 
@@ -153,6 +155,8 @@ class _Staying:
 
     def stop(self, status: int) -> int:
         """Stop all in good order; an impatient person kills them."""
+        if self._watcher is not None:
+            self._watcher.end()
         if status == INTERRUPTED:
             self.context.out.note("Gracefully Stopping... press Ctrl+C again to force")
         try:

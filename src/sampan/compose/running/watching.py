@@ -47,6 +47,11 @@ class Watcher:
         self._rules = rules
         self._report = report
         self._rebuild = rebuild
+        self._has_ended = False
+
+    def end(self) -> None:
+        """React to nothing more."""
+        self._has_ended = True
 
     def sync_first(self) -> None:
         """What the rules with ``initial_sync`` cover goes into the containers before anything changes."""
@@ -62,6 +67,8 @@ class Watcher:
             self._try(reaction)
 
     def _try(self, reaction: Reaction) -> None:
+        if self._has_ended:
+            return
         self._report.notice(reaction.describe())
         try:
             self._react(reaction)
