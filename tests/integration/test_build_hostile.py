@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import socket
@@ -22,10 +23,13 @@ from sampan.build.files.digests import FileDigests
 from sampan.build.files.scan import Filters
 from sampan.build.files.select import Selection, SourceChanged, hash_files, select
 from sampan.build.files.upper import Upper
+from sampan.build.request import BuildRequest
 from sampan.cli.build_archive import iter_context
 from sampan.cli.build_context import FolderContext
 from sampan.errors import NotFound, SampanError
+from sampan.image.model import Image
 from sampan.linux.tree import remove_tree
+from sampan.oci.digest import parse_digest
 
 HUGE = 10 << 30
 
@@ -292,6 +296,59 @@ class TestSparseFiles:
             source.flush()
             Copying().copy(source.fileno(), target.fileno())
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+class TestUploadedContexts:
+    """The same in a tar that a client sends, and in what a repository may have."""
+
+    @staticmethod
+    def build(place: BuildPlace, dockerfile: str, *members: tuple[str, bytes, str]) -> Image:
+        """Members are names with types and targets of links."""
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, kind, target in (("Dockerfile", tarfile.REGTYPE, ""), *members):
+                info = tarfile.TarInfo(name)
+                info.type, info.linkname = kind, target
+                data = dockerfile.encode() if name == "Dockerfile" else b"content"
+                info.size = len(data) if kind == tarfile.REGTYPE else 0
+                archive.addfile(info, io.BytesIO(data))
+        out.seek(0)
+
+        async def run() -> Image:
+            async with place.builder.context_of(out) as folder:
+                result = await place.builder.build(BuildRequest(context=folder), lambda _: None)
+            return place.images.get(parse_digest(result.image_id))
+
+        return asyncio.run(run())
+
+    def test_odd_members_are_what_they_are(self, place: BuildPlace) -> None:
+        image = self.build(
+            place,
+            "FROM scratch\nCOPY . /\n",
+            ("pipe", tarfile.FIFOTYPE, ""),
+            ("two\nlines", tarfile.REGTYPE, ""),
+            ("link", tarfile.SYMTYPE, "/etc/passwd"),
+        )
+        assert place.names(image) == ["Dockerfile", "link", "pipe", "two\nlines"]
+        assert os.readlink(place.layer(image) / "link") == "/etc/passwd"
+
+    def test_links_do_not_lead_outside(self, place: BuildPlace, secret: Path) -> None:
+        with pytest.raises(BuildFailed, match='"/link/file": not found'):
+            self.build(place, "FROM scratch\nCOPY link/file /\n", ("link", tarfile.SYMTYPE, f"{secret}"))
+        with pytest.raises(SampanError):
+            self.build(place, "FROM scratch\nCOPY . /\n", ("hard", tarfile.LNKTYPE, f"{secret}/file"))
+        self.build(
+            place,
+            "FROM scratch\nCOPY . /\n",
+            ("d", tarfile.SYMTYPE, str(secret)),
+            ("d/planted", tarfile.REGTYPE, ""),
+        )
+        assert os.listdir(secret) == ["file"]
+
+    @pytest.mark.parametrize("target", ["/etc/passwd", "../../../../etc/passwd"])
+    def test_a_dockerfile_that_leads_outside_is_not_read(self, place: BuildPlace, target: str) -> None:
+        with pytest.raises(NotFound, match="failed to read dockerfile"):
+            self.build(place, "", ("Dockerfile", tarfile.SYMTYPE, target))
 
 
 class TestSentContexts:

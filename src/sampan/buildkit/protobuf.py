@@ -62,7 +62,7 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-STRING = Kind(_LENGTH, _text, str.encode)
+STRING = Kind(_LENGTH, _text, lambda text: text.encode(errors="replace"))  # names may be of any bytes
 PATH = Kind(
     _LENGTH,
     lambda data: str(data, "utf-8", "surrogateescape"),

@@ -80,7 +80,12 @@ def trailers_of(status: Status) -> list[tuple[str, str]]:
     """The headers that end a call."""
     trailers = [("grpc-status", str(status.code))]
     if status.message:
-        trailers.append(("grpc-message", quote(status.message, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")))
+        trailers.append(
+            (
+                "grpc-message",
+                quote(status.message, errors="replace", safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+            )
+        )
     if status.details:
         trailers.append(("grpc-status-details-bin", b64encode(encode_message(status)).decode().rstrip("=")))
     return trailers

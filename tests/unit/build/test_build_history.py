@@ -105,6 +105,16 @@ class TestStore:
         assert refs(history) == ["pinned", "build2", "build3", "build4"]
         assert len(os.listdir(tmp_path / "history")) == 4
 
+    def test_in_the_long_run_there_are_no_more_than_may_be(self, tmp_path: Path) -> None:
+        database = Database(str(tmp_path / "state.db"))
+        history = BuildHistory(database, str(tmp_path / "history"), entries=20)
+        for number in range(70):
+            record(history, f"build{number}")
+            assert len(history.entries()) <= 20
+        assert refs(history)[-1] == "build69"
+        assert 18 <= len(refs(history)) == len(os.listdir(tmp_path / "history"))
+        database.close()
+
     def test_large_logs_make_others_go(self, history: BuildHistory) -> None:
         record(history, "small")
         record(history, "large", said=os.urandom(20_000))

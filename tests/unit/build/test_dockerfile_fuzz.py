@@ -131,6 +131,8 @@ FOUND = (
     "# check=what\nFROM scratch\n",
     "FROM scratch\nADD https://[::1/x.git /d/\n",
     "FROM scratch\nCOPY //[::1/x /d/\n",
+    "FROM scratch\nRUN echo \udcff\n",
+    "FROM scratch\nRUN <<E\n\udcff\nE\n",
 )
 
 

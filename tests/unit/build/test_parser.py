@@ -214,6 +214,8 @@ ERRORS = [
     ("FROM x\nHEALTHCHECK --interval=1us CMD a", 2, "cannot be less than 1ms"),
     ("FROM x\nHEALTHCHECK --interval=5 CMD a", 2, "missing unit in duration"),
     ("FROM x\nHEALTHCHECK --retries=-1 CMD a", 2, "--retries cannot be negative"),
+    ("# \udcff is fine here\nFROM x\nRUN echo \udcff", 3, "RUN contains bytes that are not valid UTF-8"),
+    ("FROM x\nRUN <<E\n\udcff\nE", 2, "RUN contains bytes that are not valid UTF-8"),
     ("# escape=x\nFROM y", 1, "invalid escape token"),
     ("# escape=`\n# escape=`\nFROM y", 2, "only one escape parser directive can be used"),
     ("FROM x\n\n\nRUN a \\\n b \\\n c\nCPOY a b", 7, "did you mean COPY?"),

@@ -27,6 +27,7 @@ from sampan.build.dockerfile.words import (
     split_words,
 )
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*\Z")
 _MINIMUM_INTERVAL_NS = 1_000_000
 
@@ -88,6 +89,9 @@ def _parse_line(line: LogicalLine, escape: str) -> ins.Instruction:
     parse = _PARSERS.get(name)
     if parse is None:
         raise Misuse(f"unknown instruction: {word}{suggest(word, _PARSERS)}")
+    documents = () if name in ("COPY", "ADD") else line.heredocs  # what becomes a file may be anything
+    if any(_NO_TEXT.search(text) for text in (line.text, *(document.content for document in documents))):
+        raise Misuse(f"{name} contains bytes that are not valid UTF-8")
     return parse(_Request(name, rest, Flags(name, flags), line, escape))
 
 

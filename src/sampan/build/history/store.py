@@ -47,6 +47,9 @@ class BuildHistory:
         self._most_entries = entries
         self._most_bytes = size_bytes
         self._live: dict[str, Recording] = {}
+        self._tally: tuple[int, int] | None = (
+            None  # how many there are and their bytes, once it has been looked at
+        )
         self._changed = asyncio.Event()
         os.makedirs(root, mode=0o700, exist_ok=True)
 
@@ -170,23 +173,36 @@ class BuildHistory:
         try:
             recording.close()
             self._put(recording.entry)
-            self._shrink()
+            self._shrink(recording.entry)
         except (OSError, SampanError) as error:  # a full disk: the build is what matters
             _log.warning("history: build %s cannot be written down: %s", recording.entry.ref, error)
         del self._live[recording.entry.ref]
         self._announce()
 
-    def _shrink(self) -> None:
-        """The oldest go, as far as it takes; the last one stays."""
+    def _shrink(self, added: Entry) -> None:
+        """When there is too much the oldest go, a few more than it takes; the last one stays."""
+        count, size = self._tally or (self._most_entries, 0)
+        self._tally = count + 1, size + added.log_bytes
+        if self._tally[0] <= self._most_entries and self._tally[1] <= self._most_bytes:
+            return
         entries = [entry for entry in self.entries() if entry.completed_ns and not entry.pinned]
         count, size = len(entries), sum(entry.log_bytes for entry in entries)
+        gone: list[str] = []
+        if count > self._most_entries or size > self._most_bytes:
+            gone, count, size = self._oldest(entries, count, size)
+        self._tally = count, size
+        self._forget(gone)
+
+    def _oldest(self, entries: list[Entry], count: int, size: int) -> tuple[list[str], int, int]:
+        most_entries = self._most_entries - self._most_entries // 10
+        most_bytes = self._most_bytes - self._most_bytes // 10
         gone = []
         for entry in entries[:-1]:
-            if count <= self._most_entries and size <= self._most_bytes:
+            if count <= most_entries and size <= most_bytes:
                 break
             gone.append(entry.ref)
             count, size = count - 1, size - entry.log_bytes
-        self._forget(gone)
+        return gone, count, size
 
     def _forget(self, refs: list[str]) -> None:
         self._table.remove(refs)
