@@ -231,6 +231,15 @@ def test_an_error_names_file_line_and_reason(text: str, line: int, reason: str) 
     assert f"{line:4} | >>>" in caught.value.excerpt
 
 
+def test_names_of_people_may_be_in_another_encoding() -> None:
+    text = b"FROM x\nMAINTAINER Jos\xe9\nLABEL who=Jos\xe9".decode("utf-8", "surrogateescape")
+    maintainer, label = parse_dockerfile(text).instructions[1:]
+    assert isinstance(maintainer, ins.Maintainer)
+    assert maintainer.author == "Jos\ufffd"
+    assert isinstance(label, ins.Label)
+    assert label.pairs == (("who", "Jos\ufffd"),)
+
+
 def test_the_excerpt_marks_all_lines_of_an_instruction() -> None:
     with pytest.raises(DockerfileError) as caught:
         parse_dockerfile("FROM x\nENV a=1\nRUNN a \\\n  b\nCMD c\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sampan.build.dockerfile import instructions as ins
 from sampan.build.dockerfile.duration import parse_duration_ns
@@ -28,6 +28,7 @@ from sampan.build.dockerfile.words import (
 )
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+_WORDS_FOR_PEOPLE = ("LABEL", "MAINTAINER")  # what is no text in them becomes U+FFFD, as in Docker
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*\Z")
 _MINIMUM_INTERVAL_NS = 1_000_000
 
@@ -89,6 +90,8 @@ def _parse_line(line: LogicalLine, escape: str) -> ins.Instruction:
     parse = _PARSERS.get(name)
     if parse is None:
         raise Misuse(f"unknown instruction: {word}{suggest(word, _PARSERS)}")
+    if name in _WORDS_FOR_PEOPLE and _NO_TEXT.search(line.text):
+        return _parse_line(replace(line, text=_NO_TEXT.sub("\ufffd", line.text)), escape)
     documents = () if name in ("COPY", "ADD") else line.heredocs  # what becomes a file may be anything
     if any(_NO_TEXT.search(text) for text in (line.text, *(document.content for document in documents))):
         raise Misuse(f"{name} contains bytes that are not valid UTF-8")
