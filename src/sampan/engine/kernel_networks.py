@@ -114,10 +114,11 @@ class KernelNetworks:
     def host(self) -> HostNetwork:
         """What new networks must keep clear of."""
         if self._route is None:
-            raise Unavailable(
-                f"networks cannot be made: {self._failure or 'not set up'}", hint="run the engine as root"
-            )
+            raise self._cannot_make("run the engine as root")
         return read_host(self._route)
+
+    def _cannot_make(self, hint: str | None = None) -> Unavailable:
+        return Unavailable(f"networks cannot be made: {self._failure or 'not set up'}", hint=hint)
 
     def add(self, network: Network) -> None:
         """Make a network's bridge; a link of that name is somebody else's."""
@@ -125,7 +126,8 @@ class KernelNetworks:
         if network.is_macvlan:
             self._require_parent(network)
             return
-        assert self.firewall is not None
+        if self.firewall is None:  # the engine found no subnet for its default network, perhaps
+            raise self._cannot_make()
         bridge = network.bridge()
         if find_link(self._route, bridge.name) is not None:
             raise Conflict(f"network interface {bridge.name}: exists already")
