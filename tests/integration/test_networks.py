@@ -388,8 +388,8 @@ def test_events_come_in_dockers_order(cli: CommandLine) -> None:
         "network connect",
         "container start",
         "container kill",
-        "container die",
         "network disconnect",
+        "container die",
         "container destroy",
         "network destroy",
     ]

@@ -53,6 +53,9 @@ def check_host_config(host: HostConfig) -> None:
     _check_modes(host)
     for port, bindings in (host.port_bindings or {}).items():
         _check_bindings(port, bindings or ())
+    for device in host.devices or ():
+        if not set(device.cgroup_permissions) <= set("rwm"):
+            raise InvalidArgument(f"invalid device mode: {device.cgroup_permissions}")
     for entry in host.extra_hosts or ():
         parse_extra_host(entry, _ANY_GATEWAY)
     if any(not name for name in host.annotations or ()):

@@ -116,14 +116,16 @@ class Memberships:
     async def _join(self, container: Container, networks: list[Network]) -> Joined:
         try:
             for network, endpoint in zip(networks, container.document.endpoints.values(), strict=True):
-                self._place_first(container, network, endpoint)
+                self.place(container, network, endpoint)
             ways = self.ways_out(container)
             reserved = self.publish_ports(container, ways)
             self.tell_names(container)
             if self.has_names(container):
                 await self.naming.ensure()
-        except BaseException:
+        except BaseException as error:
             self.leave(container)
+            if isinstance(error, SampanError):
+                error.message = f"failed to set up container networking: {error.message}"
             raise
         interfaces = [
             plan_interface_of(network, endpoint, ways.gateways_of(endpoint))
@@ -133,14 +135,6 @@ class Memberships:
         if self.has_names(container):
             order["names"] = {"socket": self.naming.path, "id": container.id}
         return Joined(order, reserved)
-
-    def _place_first(self, container: Container, network: Network, endpoint: Endpoint) -> None:
-        """Give a starting container's endpoint what it needs, in Docker's words if that cannot be."""
-        try:
-            self.place(container, network, endpoint)
-        except SampanError as error:
-            error.message = f"failed to set up container networking: {error.message}"
-            raise
 
     def place(self, container: Container, network: Network, endpoint: Endpoint) -> None:
         """Give one endpoint all that it has while the container runs."""

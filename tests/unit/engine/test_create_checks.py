@@ -11,6 +11,7 @@ from sampan.engine.privileges import plan_capabilities
 from sampan.errors import InvalidArgument
 from sampan.schema.container import (
     ContainerCreate,
+    DeviceMapping,
     HostConfig,
     LogConfig,
     NetworkingConfig,
@@ -66,6 +67,7 @@ def test_a_configuration_that_means_nothing_is_refused(create: ContainerCreate, 
         (HostConfig(port_bindings={"abc": None}), 'invalid port specification: "abc"'),
         (HostConfig(port_bindings={"80/tcp": [PortBinding(host_port="70000")]}), 'specification: "70000"'),
         (HostConfig(port_bindings={"80/tcp": [PortBinding(host_port="1-x")]}), 'specification: "1-x"'),
+        (HostConfig(devices=[DeviceMapping(cgroup_permissions="xyz")]), "invalid device mode: xyz"),
         (HostConfig(extra_hosts=["foo"]), 'bad format for add-host: "foo"'),
         (HostConfig(extra_hosts=["a:foo"]), 'invalid IP address in add-host: "foo"'),
         (HostConfig(annotations={"": "x"}), "the empty string is not permitted as an annotation key"),
