@@ -202,7 +202,7 @@ BUILD = Command(
         text("sbom", "Add a SBOM attestation"),
         text(
             "ssh",
-            "Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)",
+            "Set SSH authentications used when building service images (default: the agent of SSH_AUTH_SOCK)",
         ),
         switch("with-dependencies", "Also build dependencies (transitively)"),
     ),
