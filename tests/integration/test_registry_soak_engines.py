@@ -91,7 +91,7 @@ class Scene:
 
     def wait(self, limit_s: float) -> None:
         end = time.monotonic() + limit_s
-        while not self.wrong and (time.monotonic() < end or not self.pulled):
+        while not self.wrong and (time.monotonic() < end or not self.pulled or not self.pushed):
             time.sleep(0.05)
 
 
