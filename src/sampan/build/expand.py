@@ -222,7 +222,7 @@ class _Expansion:
         if value is None and self.rules.keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
         regex = re.compile(_pattern_regex(_pieces(pattern), greedy=True), re.DOTALL)
-        return regex.sub(lambda _: replacement, value or "", count=0 if everywhere else 1)
+        return _substituted(regex, replacement, value or "", everywhere=everywhere)
 
     def _inner(self, stop: str, *, raw_escapes: bool, missing: str = "syntax error: missing '}'") -> str:
         try:
@@ -245,6 +245,20 @@ class _Expansion:
 
 class _Unclosed(Misuse):
     """The text ended inside something."""
+
+
+def _substituted(regex: re.Pattern[str], replacement: str, value: str, *, everywhere: bool) -> str:
+    """As Go does it: nothing at the end of a match is no other match."""
+    parts: list[str] = []
+    end = 0
+    for match in regex.finditer(value):
+        if parts and match.start() == match.end() == end:
+            continue
+        parts += [value[end : match.start()], replacement]
+        end = match.end()
+        if not everywhere:
+            break
+    return "".join([*parts, value[end:]])
 
 
 def _trimmed(value: str, operator: str, word: str) -> str:

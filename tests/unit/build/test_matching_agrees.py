@@ -73,6 +73,18 @@ def _naive(pieces: list[str], *, greedy: bool) -> str:
     return "".join((".*" if greedy else ".*?") if piece == "*" else re.escape(piece) for piece in pieces)
 
 
+def _replaced(regex: re.Pattern[str], value: str, *, count: int) -> str:
+    """Go, unlike Python, sees no empty match at the end of another."""
+    ends: set[int] = set()
+
+    def put(match: re.Match[str]) -> str:
+        is_empty = match.start() == match.end() and match.end() in ends
+        ends.add(match.end())
+        return "" if is_empty else "-"
+
+    return regex.sub(put, value, count=count)
+
+
 @given(
     st.text(alphabet="aab", max_size=12),
     st.sampled_from(["#", "##", "%", "%%", "/", "//"]),
@@ -84,7 +96,7 @@ def test_stars_cut_and_replace_as_if_all_ways_had_been_tried(
     greedy = operator in ("##", "%%", "/", "//")
     regex = re.compile(_naive(pieces, greedy=greedy), re.DOTALL)
     if operator.startswith("/"):
-        expected = regex.sub("-", value, count=0 if operator == "//" else 1)
+        expected = _replaced(regex, value, count=0 if operator == "//" else 1)
         text = f"${{V{operator}{''.join(pieces)}/-}}"
     elif operator.startswith("#"):
         found = regex.match(value)

@@ -249,19 +249,24 @@ def _is_excluded(item: Item, filters: Filters) -> bool:
 
 
 def _matches(tree: Folder, source: str, ignored: PatternSet) -> list[str]:
-    """The paths that a source with wildcards means, sorted; ``**`` is no more than ``*``."""
+    """The paths that a source with wildcards means, sorted; ``**`` is no more than ``*``.
+
+    There need be none, but the folder before the first wildcard is a name like any other.
+    """
     if not has_wildcards(source):
         return [source]
     fixed: list[str] = []
     pending = [part for part in source.split("/") if part not in ("", ".")]
     while pending and not has_wildcards(pending[0]):
         fixed.append(pending.pop(0))
-    found = [canonical(tree, "/".join(fixed))]
+    folder = canonical(tree, "/".join(fixed))
+    status = tree.lookup(folder)
+    if status is None or not stat.S_ISDIR(status.st_mode) or (folder and _is_gone(tree, folder, ignored)):
+        raise NotFound(f"lstat /{folder}: no such file or directory")
+    found = [folder]
     for part in pending:
         glob = compile_glob(part)
-        found = [
-            join(folder, name) for folder in found for name in _names(tree, folder) if glob.fullmatch(name)
-        ]
+        found = [join(above, name) for above in found for name in _names(tree, above) if glob.fullmatch(name)]
     return [path for path in found if not _is_gone(tree, path, ignored)]
 
 
