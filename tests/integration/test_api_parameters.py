@@ -239,6 +239,16 @@ class TestExecs:
             call(engine, "POST", f"/containers/{container}/attach?stream=1&detachKeys=foo")
 
 
+class TestLayers:
+    def test_a_container_tells_where_its_layers_are(self, engine: EngineProcess) -> None:
+        container = create(engine)
+        shown = call(engine, "GET", f"/containers/{container}/json")
+        assert shown["Driver"] == shown["GraphDriver"]["Name"] == call(engine, "GET", "/info")["Driver"]
+        data = shown["GraphDriver"]["Data"]
+        assert all(Path(each).is_dir() for each in (data["UpperDir"], *data["LowerDir"].split(":")))
+        call(engine, "DELETE", f"/containers/{container}")
+
+
 class TestSystem:
     def test_disk_usage_of_some_kinds(self, engine: EngineProcess) -> None:
         usage = call(engine, "GET", "/system/df?type=volume&type=container")

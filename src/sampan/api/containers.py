@@ -68,7 +68,8 @@ async def inspect(request: web.Request) -> web.Response:
     container = find(request)
     kind, _, other = container.host_config.network_mode.partition(":")
     owner = other if kind == "container" else container.id  # whose hosts and resolv.conf it has
-    shown = inspect_container(container, data_dir=f"{engine.roots.containers}/{owner}")
+    graph = {"Name": engine.facts.storage_driver, "Data": engine.layers_of(container)}
+    shown = inspect_container(container, data_dir=f"{engine.roots.containers}/{owner}", graph=graph)
     if query.flag(request.query, "size"):
         shown |= await engine.container_sizes(container)
     return described(request, "container", shown)

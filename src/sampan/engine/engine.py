@@ -190,6 +190,20 @@ class Engine:
             with contextlib.suppress(NotFound):  # which the creation tells
                 await self.copies.fill_volumes(self.containers.find(entry.partition(":")[0]))
 
+    def layers_of(self, container: Container) -> dict[str, str]:
+        """The folders of its root filesystem; the merged one is mounted for the container alone."""
+        mount = self.snapshots.mount(container.id)
+        if mount.kind != "overlay":
+            return {"ID": container.id}
+        own = mount.upper.removesuffix("/fs")
+        return {
+            "ID": container.id,
+            "LowerDir": ":".join(mount.lower),
+            "MergedDir": f"{own}/merged",
+            "UpperDir": mount.upper,
+            "WorkDir": mount.work,
+        }
+
     def require_attachable(self, container: Container) -> None:
         """Attaching needs a container that runs or may still be started."""
         if container.is_removing:

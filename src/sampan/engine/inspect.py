@@ -21,8 +21,8 @@ from sampan.schema.container import ContainerConfig, HostConfig
 from sampan.schema.times import format_time
 
 
-def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
-    """The whole truth about one container."""
+def inspect_container(container: Container, *, data_dir: str, graph: dict[str, Any]) -> dict[str, Any]:
+    """The whole truth about one container; `graph` says where its layers are."""
     document = container.document
     files = data_dir if document.state.started_ns else ""
     return {
@@ -38,14 +38,14 @@ def inspect_container(container: Container, *, data_dir: str) -> dict[str, Any]:
         "LogPath": document.log_path,
         "Name": "/" + container.name,
         "RestartCount": document.state.restart_count,
-        "Driver": document.driver,
+        "Driver": graph["Name"],
         "Platform": "linux",
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": container.exec_ids or None,
         "HostConfig": describe_host_config(document.host_config) | {"Links": describe_links(container)},
-        "GraphDriver": {"Name": document.driver, "Data": {"ID": container.id}},
+        "GraphDriver": graph,
         "Mounts": inspect_mounts(document),
         "Config": describe_config(document.config),
         "NetworkSettings": inspect_network_settings(container),
