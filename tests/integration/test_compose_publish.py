@@ -123,6 +123,15 @@ def test_what_docker_compose_published_is_read(place: Place) -> None:
     assert place.ours("-f", "other.yaml", "config", "--services").stdout == "web\n"
 
 
+def test_a_project_without_a_name_is_named_after_where_it_is_used(place: Place) -> None:
+    (place.folder / "compose.yaml").write_text("services: {web: {image: 'busybox:${TAG}'}}\n")
+    place.ours("publish", "-y", place.name)
+    (place.folder / ".env").write_text("TAG=mine\n")
+    for read in (place.ours, place.docker):
+        found = json.loads(read("-f", f"oci://{place.name}", "config", "--format", "json").stdout)
+        assert (found["name"], found["services"]["web"]["image"]) == ("project", "busybox:mine")
+
+
 def test_the_manifest_is_that_of_the_version_asked_for(place: Place) -> None:
     for version, kind in (("1.0", None), ("1.1", PROJECT)):
         place.publish("--with-env", "-y", "--oci-version", version)

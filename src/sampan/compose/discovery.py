@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sampan.compose.dotenv import parse_dotenv
 from sampan.compose.errors import ComposeError, NoComposeFileError
 from sampan.compose.naming import check_name
-from sampan.compose.sources import STDIN, LoadOptions
+from sampan.compose.sources import STDIN, LoadOptions, is_remote
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDE_NAMES = (
@@ -42,10 +42,14 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A project that has been found, and not yet read; `name` is empty where files may still say one."""
+    """A project that has been found, and not yet read; `name` is empty where files may still say one.
+
+    `home` is the directory that it is named after where nothing else names it.
+    """
 
     files: tuple[str, ...]
     working_dir: str
+    home: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     name: str = ""
     profiles: tuple[str, ...] = ()
@@ -76,6 +80,7 @@ class _Search:
         return Found(
             files=tuple(self._files),
             working_dir=self._working_dir(),
+            home=self._home(),
             environment=self._environment,
             name=check_name(name),
             profiles=self._profiles(),
@@ -94,6 +99,12 @@ class _Search:
             if path != STDIN:
                 return os.path.dirname(path)
         return self._asked.cwd
+
+    def _home(self) -> str:
+        """What was fetched lies in a cache: such a project is at home where the command runs."""
+        asked = next((path for path in self._asked.files if path != STDIN), "")
+        is_fetched = not self._asked.project_directory and is_remote(asked)
+        return self._asked.cwd if is_fetched else self._working_dir()
 
     def _profiles(self) -> tuple[str, ...]:
         listed = self._asked.profiles or self._environment.get("COMPOSE_PROFILES", "").split(",")
@@ -121,7 +132,7 @@ class _Search:
             return named
         if self._asked.environ.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in _TRUE:
             return []
-        default = os.path.join(self._working_dir(), ".env")
+        default = os.path.join(self._home(), ".env")
         return [default] if os.path.isfile(default) else []
 
     def _take_files_of_environment(self) -> None:

@@ -71,7 +71,7 @@ def _read_name(found: Found, options: LoadOptions) -> str:
             if isinstance(given, str) and given:
                 name = given
     if not name:
-        return normalize_name(os.path.basename(found.working_dir))
+        return normalize_name(os.path.basename(found.home))
     if options.interpolate:
         try:
             name = substitute(name, found.environment.get, unset=lambda _name: None)
