@@ -77,8 +77,12 @@ class Engine:
         return answer.raise_for_status()
 
     def _speaks_older(self, answer: Answer) -> bool:
-        offered = answer.fields.get("api-version", self.version)
-        older = answer.status == _TOO_NEW and _version_key(offered) < _version_key(self.version)
+        return answer.status == _TOO_NEW and self.learn_version(answer.fields)
+
+    def learn_version(self, fields: Mapping[str, str]) -> bool:
+        """Speak the engine's version from now on if it is older than ours; whether it is."""
+        offered = fields.get("api-version", self.version)
+        older = _version_key(offered) < _version_key(self.version)
         if older:
             self.version = offered
         return older

@@ -25,6 +25,7 @@ class System:
         """The fields of the answer to a ping."""
         answer = self._engine.http.request("GET", "/_ping").raise_for_status()
         answer.read()
+        self._engine.learn_version(answer.fields)
         return answer.fields
 
     def version(self) -> Json:

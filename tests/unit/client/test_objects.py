@@ -91,11 +91,13 @@ def test_an_engine_of_others_is_sent_the_folder_and_the_text(
     scripted: ScriptedEngine, client: Client, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_bytes(b"data")
-    scripted.on("GET /_ping", answer(200, b"OK", fields={"Server": "Docker/20.10 (linux)"}))
+    fields = {"Server": "Docker/20.10 (linux)", "Api-Version": "1.41"}
+    scripted.on("GET /_ping", answer(200, b"OK", fields=fields))
     scripted.on("POST /build", answer(200, BUILT))
     client.images.build(tmp_path, text="FROM scratch")
     sent = scripted.asked[-1]
     assert "sampan.context" not in sent.query
+    assert client.engine.version == "1.41", "a body that is made while it is sent cannot be sent twice"
     with tarfile.open(fileobj=io.BytesIO(sent.body)) as archive:
         assert "file" in archive.getnames()
         (name,) = sent.query["dockerfile"]
