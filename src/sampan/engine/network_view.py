@@ -37,7 +37,7 @@ def describe_network(network: Network) -> dict[str, Any]:
         "Id": network.id,
         "Created": format_time(network.created_ns),
         "Scope": "local",
-        "Driver": "null" if settings.config_only else settings.driver,  # as Docker has it
+        "Driver": _driver(network),
         "EnableIPv4": settings.has_ipv4,
         "EnableIPv6": settings.has_ipv6,
         "IPAM": {
@@ -58,7 +58,12 @@ def describe_network(network: Network) -> dict[str, Any]:
 
 def _no_pools(network: Network) -> list[Any] | None:
     """The host's own network and none have no list at all, in Docker."""
-    return None if network.settings.driver in ("host", "null") else []
+    return None if _driver(network) in ("host", "null") else []
+
+
+def _driver(network: Network) -> str:
+    """A network that is only a configuration has none, as Docker has it."""
+    return "null" if network.settings.config_only else network.settings.driver
 
 
 def _shown_pools(network: Network) -> list[Pool]:
@@ -129,7 +134,7 @@ def _has(network: Network, name: str, value: str, used: Collection[str]) -> bool
         case "id":
             return network.id.startswith(value)
         case "driver":
-            return value == network.settings.driver
+            return value == _driver(network)
         case "scope":
             return value == "local"
         case "type":

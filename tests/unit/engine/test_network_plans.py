@@ -15,7 +15,7 @@ from sampan.engine.network_checks import check_create
 from sampan.engine.network_model import Network, Pool, Settings, decode_network, encode_network
 from sampan.engine.network_plan import apply_config, plan_settings
 from sampan.engine.network_pools import Ground
-from sampan.engine.network_view import passes
+from sampan.engine.network_view import describe_network, passes
 from sampan.errors import (
     InvalidArgument,
     NotFound,
@@ -350,3 +350,10 @@ def test_lines_of_hosts_come_and_go() -> None:
         drop_hosts_line(text + "10.0.0.22\tother\n\n", "10.0.0.2")
         == "127.0.0.1\tlocalhost\n10.0.0.22\tother\n\n"
     )
+
+
+def test_a_configuration_has_no_driver() -> None:
+    chart = network(config_only=True)
+    assert describe_network(chart)["Driver"] == "null"
+    assert passes(chart, {"driver": ["null"]}, set())
+    assert not passes(chart, {"driver": ["bridge"]}, set())
