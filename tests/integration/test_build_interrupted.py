@@ -75,9 +75,7 @@ def built_again(engine: EngineProcess, project: Path) -> list[str]:
     said = engine.sampan("build", "--progress", "plain", str(project)).stderr.splitlines()
     assert any(line.endswith(" kept") for line in said)
     return [
-        name.partition("] ")[2][:4]
-        for name, line in itertools.pairwise(said)
-        if line.endswith(" CACHED")
+        name.partition("] ")[2][:4] for name, line in itertools.pairwise(said) if line.endswith(" CACHED")
     ]
 
 
