@@ -174,17 +174,21 @@ def _arg(compiler: _Compiler, line: ins.Arg) -> None:
 
 def _env(compiler: _Compiler, line: ins.Env) -> None:
     """All values see the environment before the line."""
-    pairs = {compiler.word(name): compiler.word(value) for name, value in line.pairs}
-    if "" in pairs:
+    pairs = _expanded_pairs(compiler, line)
+    if any(not name for name, _ in pairs):
         raise Misuse("ENV names can not be blank")
-    compiler.draft.set_env(pairs)
-    compiler.draft.record("ENV " + " ".join(f"{name}={value}" for name, value in pairs.items()))
+    compiler.draft.set_env(dict(pairs))
+    compiler.draft.record("ENV " + " ".join(f"{name}={value}" for name, value in pairs))
 
 
 def _label(compiler: _Compiler, line: ins.Label) -> None:
-    pairs = {compiler.word(name): compiler.word(value) for name, value in line.pairs}
-    compiler.draft.change(labels={**compiler.draft.config.labels, **pairs})
-    compiler.draft.record("LABEL " + " ".join(f"{name}={value}" for name, value in pairs.items()))
+    pairs = _expanded_pairs(compiler, line)
+    compiler.draft.change(labels={**compiler.draft.config.labels, **dict(pairs)})
+    compiler.draft.record("LABEL " + " ".join(f"{name}={value}" for name, value in pairs))
+
+
+def _expanded_pairs(compiler: _Compiler, line: ins.Env | ins.Label) -> list[tuple[str, str]]:
+    return [(compiler.word(name), compiler.word(value)) for name, value in line.pairs]
 
 
 def _maintainer(compiler: _Compiler, line: ins.Maintainer) -> None:
@@ -193,10 +197,13 @@ def _maintainer(compiler: _Compiler, line: ins.Maintainer) -> None:
 
 
 def _workdir(compiler: _Compiler, line: ins.Workdir) -> None:
-    path = absolute_path(compiler.draft.working_dir, compiler.word(line.path))
+    text = compiler.word(line.path)
+    # As BuildKit: the image keeps an absolute path as it was written.
+    path = text if text.startswith("/") else absolute_path(compiler.draft.working_dir, text)
     layer = path != "/"
     if layer:
-        compiler.steps.append(WorkdirStep(*compiler.place(line), path=path, user=compiler.draft.config.user))
+        place, user = absolute_path("/", path), compiler.draft.config.user
+        compiler.steps.append(WorkdirStep(*compiler.place(line), path=place, user=user))
     compiler.draft.change(working_dir=path)
     compiler.draft.record(f"WORKDIR {path}", layer=layer, suffix=False)
 
@@ -217,7 +224,7 @@ def _run(compiler: _Compiler, line: ins.Run) -> None:
             marks,
             arguments=arguments,
             env=tuple(f"{key}={value}" for key, value in compiler.draft.env.items()),
-            cwd=compiler.draft.working_dir,
+            cwd=absolute_path("/", compiler.draft.working_dir),
             user=compiler.draft.config.user,
             mounts=tuple(_mount(compiler, text) for text in line.mounts),
             network=line.network,

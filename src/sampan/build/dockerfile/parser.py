@@ -30,6 +30,7 @@ from sampan.build.dockerfile.words import (
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 _WORDS_FOR_PEOPLE = ("LABEL", "MAINTAINER")  # what is no text in them becomes U+FFFD, as in Docker
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*\Z")
+_ONBUILD = re.compile(r"\s*ONBUILD\s*", re.IGNORECASE)
 _MINIMUM_INTERVAL_NS = 1_000_000
 
 
@@ -294,7 +295,10 @@ def _parse_onbuild(request: _Request) -> ins.Onbuild:
         raise Misuse(f"{inner} isn't allowed as an ONBUILD trigger")
     # What is wrong with the trigger is said, as by Docker, where it is a line: in the child's stage.
     documents = "".join(f"\n{doc.content}{doc.name}" for doc in request.line.heredocs)
-    return ins.Onbuild(*request.place, request.rest + documents)
+    trigger = _ONBUILD.sub(
+        "", request.line.text, count=1
+    )  # with the spaces at its end: children inherit what was written
+    return ins.Onbuild(*request.place, trigger + documents)
 
 
 _PARSERS: Mapping[str, Callable[[_Request], ins.Instruction]] = {
