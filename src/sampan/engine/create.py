@@ -29,6 +29,7 @@ def merge_config(create: ContainerCreate, image: Mapping[str, Any]) -> Container
     config.labels = {**(image.get("Labels") or {}), **(config.labels or {})}
     config.exposed_ports = {**(image.get("ExposedPorts") or {}), **(config.exposed_ports or {})} or None
     config.volumes = {**(image.get("Volumes") or {}), **(config.volumes or {})} or None
+    config.shell = config.shell or image.get("Shell")  # for its health check, which Docker runs with /bin/sh
     _merge_command(config, image)
     _merge_health(config, image)
     return config

@@ -90,10 +90,6 @@ def test_inspect_shows_the_defaults():
     assert (host.network_mode, host.restart_policy.name, host.shm_size) == ("bridge", "no", 67108864)
 
 
-def test_the_shell_of_an_image_stays_the_images():
-    assert merge_config(ContainerCreate(), {"Shell": ["/bin/bash", "-c"], "Cmd": ["x"]}).shell is None
-
-
 def test_sharing_the_hosts_processes_is_noted_as_docker_notes_it():
     assert normalise_host_config(HostConfig(pid_mode="host")).security_opt == ["label=disable"]
     assert normalise_host_config(
