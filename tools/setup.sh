@@ -94,8 +94,12 @@ write_launcher() {
 	mv .venv/bin/sampan.new .venv/bin/sampan
 }
 
+# As pip does with what it installs: an engine would spend half of its start on this where nothing may be written.
+compile_sources() { .venv/bin/python -m compileall -q src; }
+
 ensure_packages
 ensure_venv
+compile_sources
 if [ "${1:-}" = --test ] && command -v apt-get > /dev/null; then
 	.venv/bin/python tools/docker_clients.py
 fi
