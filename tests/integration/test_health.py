@@ -22,7 +22,10 @@ def health(engine: EngineProcess, name: str) -> dict[str, Any]:
 
 
 def wait_for(engine: EngineProcess, name: str, status: str) -> dict[str, Any]:
-    wait_until(lambda: health(engine, name)["Status"] == status, f"{name} is {status}")
+    def is_so() -> bool:
+        return str(health(engine, name)["Status"]) == status
+
+    wait_until(is_so, lambda: f"{name} is {status}: {health(engine, name)}")
     return health(engine, name)
 
 
