@@ -278,7 +278,7 @@ class TestVanishingClients:
 
         wait_until(is_done, f"{action} is done")
 
-    @pytest.mark.parametrize(("ways", "limit_bytes"), [("light", MEBIBYTE), ("heavy", 24 * MEBIBYTE)])
+    @pytest.mark.parametrize(("ways", "limit_bytes"), [("light", 3 * MEBIBYTE), ("heavy", 24 * MEBIBYTE)])
     def test_many_who_leave_cost_no_memory(
         self, engine: EngineProcess, api: CheckedApi, container: str, ways: str, limit_bytes: int
     ) -> None:
