@@ -392,6 +392,31 @@ def test_two_builds_of_one_folder_at_the_same_time(docker: DockerClient, project
     assert [docker.out("run", "--rm", image, "cat", "/who") for image in images] == ["one", "two"]
 
 
+def test_steps_are_held_to_the_ulimits_that_are_asked_for(
+    docker: DockerClient, engine: EngineProcess, project: Path
+) -> None:
+    write(project, "FROM busybox\nRUN ulimit -Sn > /limits; ulimit -Hn >> /limits\n")
+    for build in (docker, engine.sampan):
+        build("build", "--ulimit", "nofile=123:456", "--no-cache", "-t", "held:1", str(project))
+        assert engine.out("run", "--rm", "held:1", "cat", "/limits").split() == ["123", "456"]
+
+
+def test_steps_run_in_the_cgroup_that_is_asked_for(docker: DockerClient, project: Path) -> None:
+    write(project, "FROM busybox\nRUN echo started && sleep 1000\n")
+    groups = Path("/sys/fs/cgroup")
+    with docker.running(
+        "build", "--no-cache", "--cgroup-parent", "/harbour-builds", str(project)
+    ) as building:
+        _read_until(building, "started")
+        held = [*groups.glob("harbour-builds/*/"), *groups.glob("*/harbour-builds/*/")]
+        building.send_signal(signal.SIGINT)
+        building.wait(20)
+    assert held
+    wait_until(lambda: not any(group.exists() for group in held), "the step's groups are gone")
+    for parent in {group.parent for group in held}:
+        parent.rmdir()
+
+
 def test_interrupting_stops_the_step(docker: DockerClient, engine: EngineProcess, project: Path) -> None:
     write(project, "FROM busybox\nRUN echo started && sleep 1000\n")
     with docker.running("build", "--no-cache", str(project)) as building:

@@ -38,10 +38,11 @@ from sampan.build.history.entry import Asked, Output
 from sampan.build.local_agents import LocalAgents
 from sampan.build.outgoing import SendTo
 from sampan.build.request import BuildRequest, BuildResult
-from sampan.build.seams import GivenSecrets
+from sampan.build.seams import GivenSecrets, StepLimits
 from sampan.engine.sharing import credentials_in
 from sampan.errors import Conflict, Internal, InvalidArgument, SampanError
 from sampan.registry.credentials import Credentials, decode_config_header
+from sampan.schema.container import Ulimit
 
 if TYPE_CHECKING:
     from sampan.build.progress import Progress
@@ -205,6 +206,7 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "platform": values.get("platform", ""),
         "extra_hosts": tuple(values.getall("extrahosts", [])),
         "shm_size_bytes": query.integer(values, "shmsize"),
+        "limits": StepLimits(_ulimits(values.get("ulimits", "")), values.get("cgroupparent", "")),
         "host_ca": query.flag(values, "sampan.host-ca") if "sampan.host-ca" in values else None,
         "reproducible": values.get("sampan.reproducible", "") in ("yes", "check"),
         "repeats_steps": values.get("sampan.reproducible", "") == "check",
@@ -215,6 +217,14 @@ def parse_build_query(values: MultiMapping[str]) -> dict[str, Any]:
         "outputs": _outputs(values.get("sampan.output", "")),
         "named_contexts": dict(_named_context(text) for text in values.getall("sampan.named-context", [])),
     }
+
+
+def _ulimits(text: str) -> tuple[tuple[str, int, int], ...]:
+    try:
+        found = msgspec.json.decode(text, type=list[Ulimit] | None) if text else ()
+    except msgspec.MsgspecError as error:
+        raise InvalidArgument(f"ulimits: {error}") from None
+    return tuple((one.name, one.soft, one.hard) for one in found or ())
 
 
 class _Output(msgspec.Struct):

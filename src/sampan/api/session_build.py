@@ -21,6 +21,7 @@ from sampan.api import query
 from sampan.api.answers import JsonLines, error_line
 from sampan.api.keys import ENGINE
 from sampan.api.piping import BodyReader
+from sampan.build.ulimits import format_ulimits
 from sampan.buildkit.attributes import FRONTEND
 from sampan.buildkit.builds import Builds
 from sampan.buildkit.messages.control import Exporter, SolveRequest
@@ -85,6 +86,10 @@ def _attributes(named: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "add-hosts", ",".join(word.replace(":", "=", 1) for word in named["extra_hosts"])
     if named["shm_size_bytes"]:
         yield "shm-size", str(named["shm_size_bytes"])
+    if ulimits := format_ulimits(named["limits"]):
+        yield "ulimit", ulimits
+    if named["limits"].cgroup_parent:
+        yield "cgroup-parent", named["limits"].cgroup_parent
 
 
 def _exporters(outputs: str, tags: tuple[str, ...]) -> list[Exporter]:

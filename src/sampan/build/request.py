@@ -17,6 +17,7 @@ from sampan.build.seams import (
     Publisher,
     Secrets,
     SshAgents,
+    StepLimits,
 )
 from sampan.transport.opening import Surroundings
 
@@ -44,6 +45,7 @@ class BuildRequest:
     platform: str = ""
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int | None = None
+    limits: StepLimits = field(default_factory=StepLimits)
     host_ca: bool | None = None
     named_contexts: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=GivenSecrets)

@@ -45,6 +45,7 @@ async def run_program(
             mounts=ready.mounts,
             extra_hosts=services.extra_hosts,
             shm_size_bytes=services.shm_size_bytes,
+            limits=services.limits,
             host_ca=services.host_ca,
         )
         try:

@@ -35,6 +35,14 @@ class ExecMount:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLimits:
+    """What every RUN of a build is held to: ulimits as (name, soft, hard), and the cgroup that its own is made in."""
+
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+    cgroup_parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecStep:
     """One program to run in an active snapshot, which is mounted nowhere else.
 
@@ -53,6 +61,7 @@ class ExecStep:
     mounts: tuple[ExecMount, ...] = ()
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int | None = None
+    limits: StepLimits = StepLimits()
     host_ca: bool | None = None
 
 

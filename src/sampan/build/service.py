@@ -382,6 +382,7 @@ class Builder:
             network=request.network,
             extra_hosts=request.extra_hosts,
             shm_size_bytes=request.shm_size_bytes,
+            limits=request.limits,
             host_ca=request.host_ca,
             proxy_env=proxy_environment(build_args),
             secrets=request.secrets,

@@ -25,7 +25,7 @@ from sampan.build.git import GitCache
 from sampan.build.kept import KeptContexts
 from sampan.build.remote import Fetched
 from sampan.build.reproducible import Times
-from sampan.build.seams import Executor, GivenSecrets, NoAgents, Secrets, SshAgents
+from sampan.build.seams import Executor, GivenSecrets, NoAgents, Secrets, SshAgents, StepLimits
 from sampan.linux.tree import remove_tree
 from sampan.snapshot.store import SnapshotStore
 
@@ -159,6 +159,7 @@ class StepServices:
     network: str = "default"
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int | None = None
+    limits: StepLimits = field(default_factory=StepLimits)
     host_ca: bool | None = None
     proxy_env: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=GivenSecrets)

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sampan.build.attestation.options import Attestations, parse_attestations
+from sampan.build.seams import StepLimits
+from sampan.build.ulimits import parse_ulimits
 from sampan.errors import InvalidArgument, Unsupported
 
 FRONTEND = "dockerfile.v0"
@@ -45,6 +47,7 @@ class Wanted:
     network: str = "default"
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int | None = None
+    limits: StepLimits = field(default_factory=StepLimits)
     request_id: str = ""
     revision: Mapping[str, str] = field(default_factory=dict)
     attestations: Attestations = field(default_factory=Attestations)
@@ -73,6 +76,9 @@ def parse_attributes(attributes: Mapping[str, str]) -> Wanted:
         network=attributes.get("force-network-mode") or "default",
         extra_hosts=tuple(_extra_hosts(attributes.get("add-hosts", ""))),
         shm_size_bytes=_size(attributes.get("shm-size", "")),
+        limits=StepLimits(
+            parse_ulimits(attributes.get("ulimit", "")), cgroup_parent=attributes.get("cgroup-parent", "")
+        ),
         request_id=attributes.get("requestid", ""),
         revision=_prefixed(attributes, "vcs:"),
         attestations=parse_attestations(_prefixed(attributes, "attest:")),

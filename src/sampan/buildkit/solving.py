@@ -130,6 +130,7 @@ class Solving:
             platform=wanted.platform,
             extra_hosts=wanted.extra_hosts,
             shm_size_bytes=wanted.shm_size_bytes,
+            limits=wanted.limits,
             named_contexts={**wanted.images, **{name: f"client:{name}" for name in wanted.folders}},
             sources=sources,
             secrets=self._session,

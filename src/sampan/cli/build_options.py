@@ -21,7 +21,7 @@ from sampan.client.attestations import format_attestations
 from sampan.client.contexts import format_secrets
 from sampan.client.jsontext import encode_json
 from sampan.client.sizes import parse_size
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument, NotFound, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,14 +34,21 @@ if TYPE_CHECKING:
 
     Query: TypeAlias = dict[str, Parameter]
 
+_ENTITLEMENTS = ("network.host", "security.insecure")
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
 FLAGS = (
     several("add-host", 'Add a custom host-to-IP mapping (format: "host:ip")', shows="strings"),
+    several(
+        "allow",
+        'Allow extra privileged entitlement ("network.host", "security.insecure"); none is held back',
+        shows="stringArray",
+    ),
     several("annotation", "Add annotation to the image", shows="stringArray"),
     several("attest", 'Attestation parameters (format: "type=sbom")', shows="stringArray"),
     several("build-arg", "Set build-time variables", shows="stringArray"),
     several("build-context", "Additional build contexts (e.g., name=path)", shows="stringArray"),
+    text("builder", "Override the configured builder instance; there is one, default"),
     several(
         "cache-from",
         'External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")',
@@ -55,6 +62,7 @@ FLAGS = (
     text("call", 'Set method for evaluating build ("check", "outline", "targets")', default="build"),
     text("cgroup-parent", 'Set the parent cgroup for the "RUN" instructions during build'),
     switch("check", 'Shorthand for "--call=check"'),
+    switch("debug", "Enable debug logging; the engine has its own", short="D"),
     switch("explain-context", "Say what of the context is sent, and which lines of .dockerignore decided"),
     text("file", 'Name of the Dockerfile (default: "PATH/Dockerfile")', short="f"),
     switch("host-ca", "Trust the host's certificate authorities during RUN, leaving no trace in the image"),
@@ -101,8 +109,18 @@ FLAGS = (
 )
 
 
+def check_builder(options: Options) -> None:
+    """Refuse what names something that is not there: another builder, an entitlement of no meaning."""
+    if (builder := options.text("builder")) not in ("", "default"):
+        raise NotFound(f'no builder "{builder}" found', hint="there is one builder, the engine's: default")
+    for word in options.several("allow"):
+        if word.partition("=")[0] not in _ENTITLEMENTS:
+            raise InvalidArgument(f"invalid entitlement: {word}", hint=f"use {' or '.join(_ENTITLEMENTS)}")
+
+
 def plan_query(options: Options, environ: Mapping[str, str]) -> Query:
     """Everything but the context."""
+    check_builder(options)
     outputs = [{"type": output.kind, "attrs": output.attrs} for output in read_outputs(options)]
     query: Query = {
         "sampan.call": plan_call(options) or None,

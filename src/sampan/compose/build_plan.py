@@ -28,7 +28,8 @@ _SERVICE = "service:"
 class BuildSettings:
     """Flags of ``compose build``; `host_ca` lends steps the host's CA bundle, None is the engine's default.
 
-    `ssh` are sockets of agents by their ids; an empty one is the agent of the environment.
+    With `all_platforms` a service without a platform of its own is built for all that its build names, else for the
+    engine's own. `ssh` are sockets of agents by their ids; an empty one is the agent of the environment.
     """
 
     no_cache: bool = False
@@ -37,6 +38,7 @@ class BuildSettings:
     memory_bytes: int = 0
     host_ca: bool | None = None
     quiet: bool = False
+    all_platforms: bool = False
     ssh: Mapping[str, str] = field(default_factory=dict)
     provenance: str = ""
     sbom: str = ""
@@ -48,8 +50,8 @@ def plan_build_query(project: Project, service: Service, image: str, settings: B
     if build is None:
         raise InvalidArgument(f"service {service.name} has nothing to build")
     platforms = (service.platform,) if service.platform else build.platforms
-    if len(platforms) > 1:
-        platforms = ()  # for the engine at hand, its own
+    if len(platforms) > 1 and not settings.all_platforms:
+        platforms = ()  # what runs at once is for the engine at hand, its own
     query: Query = {
         "sampan.progress": True,
         "rm": True,
@@ -58,7 +60,7 @@ def plan_build_query(project: Project, service: Service, image: str, settings: B
         "nocache": build.no_cache or settings.no_cache,
         "pull": build.pull or settings.pull,
         "networkmode": build.network or None,
-        "platform": platforms[0] if platforms else None,
+        "platform": ",".join(platforms) or None,
         "extrahosts": [f"{name}:{ip}" for name, found in build.extra_hosts.items() for ip in found],
         "sampan.named-context": [
             f"{name}={_named_context(project, value)}" for name, value in build.additional_contexts.items()

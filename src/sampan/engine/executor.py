@@ -19,7 +19,7 @@ from sampan.engine.hostca import ANNOTATION
 from sampan.engine.model import Attachment, Container, Document, Endpoint, MountPoint, State
 from sampan.engine.names import new_id
 from sampan.errors import InvalidArgument
-from sampan.schema.container import ContainerConfig, EndpointConfig, HostConfig, LogConfig
+from sampan.schema.container import ContainerConfig, EndpointConfig, HostConfig, LogConfig, Ulimit
 
 if TYPE_CHECKING:
     from sampan.build.seams import ExecMount, ExecStep, Output
@@ -86,6 +86,8 @@ class StepExecutor:
                 network_mode=_network_mode(step.network),
                 extra_hosts=list(step.extra_hosts),
                 shm_size=step.shm_size_bytes or 0,
+                ulimits=[Ulimit(name, soft, hard) for name, soft, hard in step.limits.ulimits],
+                cgroup_parent=step.limits.cgroup_parent,
                 log_config=LogConfig(type="none"),
                 annotations=None if step.host_ca is None else {ANNOTATION: str(step.host_ca).lower()},
             )

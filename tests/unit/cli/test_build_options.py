@@ -21,7 +21,7 @@ from sampan.cli.commands.build import choose_progress
 from sampan.cli.flags import parse_flags
 from sampan.client.contexts import SECRETS_FIELD, locate_dockerfile
 from sampan.client.query import format_query
-from sampan.errors import InvalidArgument, SampanError, Unsupported
+from sampan.errors import InvalidArgument, NotFound, SampanError, Unsupported
 
 
 def query(*words: str, environ: dict[str, str] | None = None) -> dict[str, object]:
@@ -46,6 +46,14 @@ def test_flags_become_dockers_parameters() -> None:
         "linux/amd64",
     )
     assert (made["sampan.progress"], made["sampan.host-ca"]) == (True, "1")
+
+
+def test_another_builder_and_unknown_entitlements_are_refused() -> None:
+    assert query("--builder", "default", "--allow", "network.host", "-D") == query()
+    with pytest.raises(NotFound, match='no builder "mine" found'):
+        query("--builder", "mine")
+    with pytest.raises(InvalidArgument, match="invalid entitlement: everything"):
+        query("--allow", "everything")
 
 
 def test_a_bare_build_says_little() -> None:

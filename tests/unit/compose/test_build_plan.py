@@ -38,3 +38,14 @@ def test_the_time_of_who_builds_goes_along(tmp_path: Path) -> None:
     project = load_text(tmp_path, text, environ={"SOURCE_DATE_EPOCH": "7"})
     query = plan_build_query(project, project.services["web"], "demo-web", BuildSettings())
     assert json.loads(str(query["buildargs"])) == {"SOURCE_DATE_EPOCH": "7", "A": "b"}
+
+
+@pytest.mark.parametrize(("everything", "expected"), [(False, None), (True, "linux/amd64,linux/arm64")])
+def test_what_is_run_at_once_is_built_for_the_engine_and_what_is_built_alone_for_all(
+    tmp_path: Path, *, everything: bool, expected: str | None
+) -> None:
+    text = "services: {web: {build: {context: ., platforms: [linux/amd64, linux/arm64]}}}\n"
+    project = load_text(tmp_path, text)
+    settings = BuildSettings(all_platforms=everything)
+    query = plan_build_query(project, project.services["web"], "demo-web", settings)
+    assert query["platform"] == expected

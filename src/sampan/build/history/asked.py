@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sampan.build.attestation.facts import redact
 from sampan.build.request import BuildRequest
+from sampan.build.ulimits import format_ulimits
 
 
 def describe_request(request: BuildRequest, context: str = "") -> dict[str, str]:
@@ -26,6 +27,8 @@ def _attributes(request: BuildRequest, context: str) -> Iterator[tuple[str, str]
         "force-network-mode": "" if request.network == "default" else request.network,
         "add-hosts": ",".join(word.replace(":", "=", 1) for word in request.extra_hosts),
         "shm-size": str(request.shm_size_bytes or ""),
+        "ulimit": format_ulimits(request.limits),
+        "cgroup-parent": request.limits.cgroup_parent,
     }
     yield from ((name, value) for name, value in words.items() if value)
     if request.no_cache:

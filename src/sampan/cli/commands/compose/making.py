@@ -61,6 +61,7 @@ def _build_settings(context: Context, options: Options, project: Project) -> Bui
     memory = options.text("memory")
     return replace(
         building(context, options),
+        all_platforms=True,
         no_cache=options.switch("no-cache"),
         pull=options.switch("pull"),
         build_args=arguments,
